@@ -1,0 +1,176 @@
+// Package builder builds images with a BuildKit daemon of its own.
+package builder
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/process"
+)
+
+// Config of a builder.
+type Config struct {
+	Programs string // folder with buildkitd and buildctl
+	Cache    string // folder that keeps layers between runs
+	State    string // folder for sockets and logs of this run
+	Registry string // host:port of a plain-HTTP registry, also asked for docker.io
+}
+
+// Builder is a running BuildKit daemon.
+type Builder struct {
+	config  Config
+	daemon  *process.Process
+	address string
+}
+
+// Start runs the daemon and waits until it takes work.
+func Start(ctx context.Context, c Config) (*Builder, error) {
+	b := &Builder{config: c, address: "unix://" + filepath.Join(c.State, "buildkitd.sock")}
+	config := filepath.Join(c.State, "buildkitd.toml")
+	if err := os.WriteFile(config, []byte(b.daemonConfig()), 0o644); err != nil {
+		return nil, fmt.Errorf("write the builder's configuration: %w", err)
+	}
+	cmd := exec.Command(filepath.Join(c.Programs, "buildkitd"),
+		"--config", config, "--addr", b.address, "--root", c.Cache)
+	daemon, err := process.Start(c.State, "buildkitd", cmd)
+	if err != nil {
+		return nil, err
+	}
+	b.daemon = daemon
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := daemon.Ready(ctx, b.answers); err != nil {
+		b.Stop()
+		return nil, err
+	}
+	return b, nil
+}
+
+// Address of the daemon, as buildctl takes it.
+func (b *Builder) Address() string { return b.address }
+
+// Stop ends the daemon; its cache stays.
+func (b *Builder) Stop() { b.daemon.Stop(10 * time.Second) }
+
+// The build shares the machine's network, to reach an apt repository on its
+// loopback.
+func (b *Builder) daemonConfig() string {
+	return fmt.Sprintf(`[worker.containerd]
+  enabled = false
+[worker.oci]
+  enabled = true
+  networkMode = "host"
+  gckeepstorage = "20GB"
+[registry."docker.io"]
+  mirrors = [%q]
+[registry.%q]
+  http = true
+`, b.config.Registry, b.config.Registry)
+}
+
+func (b *Builder) answers(ctx context.Context) error {
+	return b.buildctl(ctx, nil, "debug", "workers")
+}
+
+// Build says what to build.
+type Build struct {
+	Context string            // folder with a Dockerfile
+	Args    map[string]string // build arguments
+	Secrets map[string]string // id to file
+	Tag     string            // reference that is pushed
+	NoCache bool
+	Log     string // file for the builder's output
+}
+
+// Image is what was built and pushed.
+type Image struct {
+	Digest string // sha256:…
+}
+
+// Build builds an image and pushes it. When a step fails, the error ends with
+// what the step said last.
+func (b *Builder) Build(ctx context.Context, build Build) (Image, error) {
+	metadata := build.Log + ".json"
+	args := []string{
+		"build", "--progress", "plain", "--frontend", "dockerfile.v0",
+		"--local", "context=" + build.Context, "--local", "dockerfile=" + build.Context,
+		"--output", fmt.Sprintf("type=image,name=%s,push=true,oci-mediatypes=true", build.Tag),
+		"--metadata-file", metadata,
+	}
+	for _, name := range sorted(build.Args) {
+		args = append(args, "--opt", "build-arg:"+name+"="+build.Args[name])
+	}
+	for _, id := range sorted(build.Secrets) {
+		args = append(args, "--secret", "id="+id+",src="+build.Secrets[id])
+	}
+	if build.NoCache {
+		args = append(args, "--no-cache")
+	}
+	log, err := os.Create(build.Log)
+	if err != nil {
+		return Image{}, fmt.Errorf("create the build's log: %w", err)
+	}
+	defer log.Close()
+	if err := b.buildctl(ctx, log, args...); err != nil {
+		return Image{}, fmt.Errorf("build %s: %s (the whole output is in %s)", build.Tag, reason(build.Log, err), build.Log)
+	}
+	return readMetadata(metadata)
+}
+
+func (b *Builder) buildctl(ctx context.Context, out *os.File, args ...string) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(b.config.Programs, "buildctl"),
+		append([]string{"--addr", b.address}, args...)...)
+	if out != nil {
+		cmd.Stdout, cmd.Stderr = out, out
+	}
+	return cmd.Run()
+}
+
+// reason finds the last sentence of a failed build: what our own scripts say,
+// else what the builder says.
+func reason(file string, err error) string {
+	content, readErr := os.ReadFile(file)
+	if readErr != nil {
+		return err.Error()
+	}
+	last := err.Error()
+	for _, line := range strings.Split(string(content), "\n") {
+		if _, said, ok := strings.Cut(line, "install-opennebula: "); ok {
+			return said
+		}
+		if said, ok := strings.CutPrefix(line, "error: "); ok {
+			last = said
+		}
+	}
+	return last
+}
+
+func readMetadata(file string) (Image, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return Image{}, fmt.Errorf("read what the builder reports: %w", err)
+	}
+	var m struct {
+		Digest string `json:"containerimage.digest"`
+	}
+	if err := json.Unmarshal(content, &m); err != nil || m.Digest == "" {
+		return Image{}, fmt.Errorf("the builder reports no digest in %s", file)
+	}
+	return Image{Digest: m.Digest}, nil
+}
+
+func sorted(m map[string]string) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}

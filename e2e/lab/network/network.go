@@ -1,0 +1,111 @@
+// Package network is the wire of the lab: a bridge on this machine with a
+// private subnet, to which the node attaches.
+package network
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os/exec"
+	"strings"
+)
+
+// Network is a bridge and its subnet. The machine itself has the first address.
+type Network struct {
+	Bridge string
+	Subnet netip.Prefix
+}
+
+// New describes the lab's network; nothing exists before Start. The subnet is a
+// /24 in CIDR notation, such as 10.98.0.0/24.
+func New(subnet string) (*Network, error) {
+	p, err := netip.ParsePrefix(subnet)
+	if err != nil || !p.Addr().Is4() || p.Bits() != 24 || p.Masked() != p {
+		return nil, fmt.Errorf("%q is not a network for the lab; give a free IPv4 /24, such as 10.98.0.0/24", subnet)
+	}
+	return &Network{Bridge: "onelab0", Subnet: p}, nil
+}
+
+// Address is the n-th address of the subnet; 1 is this machine.
+func (n *Network) Address(i byte) netip.Addr {
+	a := n.Subnet.Addr().As4()
+	a[3] = i
+	return netip.AddrFrom4(a)
+}
+
+// Start makes the bridge. A subnet that the machine uses already is refused.
+func (n *Network) Start(ctx context.Context) error {
+	if err := n.free(); err != nil {
+		return err
+	}
+	for _, args := range []string{
+		"link add " + n.Bridge + " type bridge",
+		fmt.Sprintf("addr add %s/24 dev %s", n.Address(1), n.Bridge),
+		"link set " + n.Bridge + " up",
+	} {
+		if err := ip(ctx, args); err != nil {
+			n.Stop(ctx)
+			return err
+		}
+	}
+	return nil
+}
+
+// Stop takes the bridge away; it is no error if there is none.
+func (n *Network) Stop(ctx context.Context) {
+	_ = ip(ctx, "link del "+n.Bridge)
+}
+
+// Attach moves one end of a wire, named eth0 there, into the network namespace
+// of a process and gives it the n-th address. The wire ends with the namespace.
+func (n *Network) Attach(ctx context.Context, pid int, i byte) error {
+	port := fmt.Sprintf("onelab%d", i)
+	inside := func(args string) error { return run(ctx, "nsenter", fmt.Sprintf("-t %d -n ip %s", pid, args)) }
+	if err := ip(ctx, fmt.Sprintf("link add %s type veth peer name eth0 netns %d", port, pid)); err != nil {
+		return err
+	}
+	if err := ip(ctx, fmt.Sprintf("link set %s master %s up", port, n.Bridge)); err != nil {
+		return err
+	}
+	for _, args := range []string{
+		"link set lo up",
+		fmt.Sprintf("addr add %s/24 dev eth0", n.Address(i)),
+		"link set eth0 up",
+		fmt.Sprintf("route add default via %s", n.Address(1)),
+	} {
+		if err := inside(args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *Network) free() error {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return fmt.Errorf("list network interfaces: %w", err)
+	}
+	for _, i := range interfaces {
+		addresses, err := i.Addrs()
+		if err != nil {
+			return fmt.Errorf("list addresses of %s: %w", i.Name, err)
+		}
+		for _, a := range addresses {
+			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Overlaps(n.Subnet) {
+				return fmt.Errorf("the network %s is in use on %s (%s): choose a free one with --network", n.Subnet, i.Name, p)
+			}
+		}
+	}
+	return nil
+}
+
+func ip(ctx context.Context, args string) error { return run(ctx, "ip", args) }
+
+func run(ctx context.Context, program, args string) error {
+	out, err := exec.CommandContext(ctx, program, strings.Fields(args)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s %s: %w: %s", program, args, err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}

@@ -1,0 +1,3 @@
+module github.com/pablodelarco/opennebula-helm/e2e/lab/tools/pause
+
+go 1.26

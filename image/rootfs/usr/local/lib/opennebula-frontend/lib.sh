@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# What the roles have in common. Sourced, never run.
+
+packaged=/usr/share/opennebula-frontend # what the packages ship, laid aside at build time
+home=/var/lib/one
+auth=$home/.one
+agent_socket=/run/one/ssh-agent.sock
+
+say() { echo "${0##*/}: $*"; }
+fail() { echo "${0##*/}: $*" >&2; exit 1; }
+
+# require_bootstrap: /etc/one is complete, bootstrap having written it.
+require_bootstrap() {
+    [[ -f /etc/one/.bootstrapped ]] ||
+        fail "/etc/one has no configuration yet: run the role bootstrap first, with the same volumes"
+}
+
+# wait_for SECONDS WHAT COMMAND…: until the command succeeds; fails in the end.
+wait_for() {
+    local seconds=$1 what=$2 end=$((SECONDS + $1))
+    shift 2
+    "$@" && return
+    say "waiting for $what"
+    until "$@"; do
+        ((SECONDS < end)) || fail "$what did not come within $seconds s"
+        sleep 1
+    done
+}
+
+# xmlrpc_version: what oned's API says when asked for its version.
+xmlrpc_version() {
+    curl --silent --show-error --fail --max-time 5 \
+        --header 'Content-Type: text/xml' \
+        --data '<?xml version="1.0"?><methodCall><methodName>one.system.version</methodName><params><param><value><string>-</string></value></param></params></methodCall>' \
+        http://localhost:2633/RPC2
+}
+
+oned_answers() { xmlrpc_version 2>/dev/null | grep -q '<methodResponse>'; }
+
+# follow_logs FILE…: copies to stdout what services write into their own files,
+# where they cannot be told to use stdout. Ends with the container.
+follow_logs() {
+    local file
+    for file in "$@"; do
+        : >>"/var/log/one/$file"
+    done
+    (cd /var/log/one && exec tail --quiet --lines=0 --follow=name --retry "$@" 2>/dev/null) &
+}
