@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/process"
@@ -37,8 +38,11 @@ func Start(ctx context.Context, c Config) (*Builder, error) {
 	if err := os.WriteFile(config, []byte(b.daemonConfig()), 0o644); err != nil {
 		return nil, fmt.Errorf("write the builder's configuration: %w", err)
 	}
-	cmd := exec.Command(filepath.Join(c.Programs, "buildkitd"),
-		"--config", config, "--addr", b.address, "--root", c.Cache)
+	// In namespaces of its own, so that a build's processes and mounts end with
+	// the daemon, however that ends.
+	cmd := exec.Command("sh", "-c", `mount --make-rprivate / && mount -t proc proc /proc && exec "$@"`, "builder",
+		filepath.Join(c.Programs, "buildkitd"), "--config", config, "--addr", b.address, "--root", c.Cache)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID}
 	daemon, err := process.Start(c.State, "buildkitd", cmd)
 	if err != nil {
 		return nil, err
@@ -57,7 +61,11 @@ func Start(ctx context.Context, c Config) (*Builder, error) {
 func (b *Builder) Address() string { return b.address }
 
 // Stop ends the daemon; its cache stays.
-func (b *Builder) Stop() { b.daemon.Stop(10 * time.Second) }
+func (b *Builder) Stop() {
+	if b != nil {
+		b.daemon.Stop(10 * time.Second)
+	}
+}
 
 // The build shares the machine's network, to reach an apt repository on its
 // loopback.

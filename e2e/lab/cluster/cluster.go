@@ -87,6 +87,9 @@ func (c *Cluster) Kubeconfig() string { return filepath.Join(c.State, "kubeconfi
 
 // Stop takes the node away, with all that runs in it.
 func (c *Cluster) Stop() {
+	if c == nil {
+		return
+	}
 	c.storage()
 	c.node.stop()
 }

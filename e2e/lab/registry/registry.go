@@ -2,7 +2,6 @@
 package registry
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -38,7 +37,7 @@ func Start(address, dir string) (*Registry, error) {
 		registry.Logger(log.New(io.Discard, "", 0)),
 		registry.WithBlobHandler(registry.NewDiskBlobHandler(dir)),
 	)
-	r := &Registry{address: address, server: &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}}
+	r := &Registry{address: listener.Addr().String(), server: &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}}
 	go func() { _ = r.server.Serve(listener) }() // ends with Stop
 	return r, nil
 }
@@ -46,5 +45,9 @@ func Start(address, dir string) (*Registry, error) {
 // Address is host:port, the first part of a reference.
 func (r *Registry) Address() string { return r.address }
 
-// Stop ends the service.
-func (r *Registry) Stop(ctx context.Context) error { return r.server.Shutdown(ctx) }
+// Stop ends the service, and what is under way with it.
+func (r *Registry) Stop() {
+	if r != nil {
+		_ = r.server.Close()
+	}
+}

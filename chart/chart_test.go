@@ -1,0 +1,149 @@
+package chart
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v3/pkg/chart/loader"
+
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/registry"
+	"github.com/pablodelarco/opennebula-helm/image"
+)
+
+var img = image.Info{
+	Reference:  "127.0.0.1:5000/team/frontend@sha256:" + strings.Repeat("ab", 32),
+	Repository: "127.0.0.1:5000/team/frontend",
+	Digest:     "sha256:" + strings.Repeat("ab", 32),
+	Version:    "7.0.2",
+}
+
+func TestPackagePinsTheImage(t *testing.T) {
+	archive, err := Package(Name, t.TempDir(), img)
+	require.NoError(t, err)
+
+	c, err := loader.LoadFile(archive)
+	require.NoError(t, err)
+	assert.Equal(t, "7.0.2", c.Metadata.AppVersion)
+	rendered, err := Render(archive, nil)
+	require.NoError(t, err)
+	assert.Contains(t, rendered, "image: "+img.Reference)
+	assert.NotContains(t, rendered, "image: docker.io/pablodelarco")
+}
+
+func TestPackageKeepsTheCommentsOfValues(t *testing.T) {
+	archive, err := Package(Name, t.TempDir(), img)
+	require.NoError(t, err)
+	c, err := loader.LoadFile(archive)
+	require.NoError(t, err)
+	file, err := valuesFile(c)
+	require.NoError(t, err)
+	before, err := os.ReadFile(filepath.Join(Name, "values.yaml"))
+	require.NoError(t, err)
+
+	was, is := strings.Split(string(before), "\n"), strings.Split(string(file.Data), "\n")
+	require.Len(t, is, len(was))
+	changed := 0
+	for i := range was {
+		if was[i] != is[i] {
+			changed++
+		}
+	}
+	assert.Equal(t, 3, changed, "registry, repository and digest")
+}
+
+func TestPushReadsBack(t *testing.T) {
+	r, err := registry.Start("127.0.0.1:0", t.TempDir())
+	require.NoError(t, err)
+	defer r.Stop()
+	archive, err := Package(Name, t.TempDir(), img)
+	require.NoError(t, err)
+
+	published, err := Push(archive, "oci://"+r.Address()+"/charts/"+Name, true)
+	require.NoError(t, err)
+	assert.Regexp(t, `^sha256:[0-9a-f]{64}$`, published.Digest)
+	c, err := load(published.Reference, true)
+	require.NoError(t, err)
+	assert.Equal(t, Name, c.Name())
+}
+
+func TestRenderDefaults(t *testing.T) {
+	rendered, err := Render(Name, nil)
+	require.NoError(t, err)
+	for _, role := range []string{"oned", "fireedge", "oneflow", "onegate", "onehem", "guacd", "ssh-agent", "sshd"} {
+		assert.Contains(t, rendered, "args: ["+role+"]")
+	}
+	assert.Contains(t, rendered, `{name: ONE_HOSTNAME, value: "opennebula-ssh.opennebula.svc"}`)
+	assert.Contains(t, rendered, `{name: ONE_DB_HOST, value: "opennebula-mariadb"}`)
+	assert.NotContains(t, rendered, "runAsUser: 0")
+	assert.NotContains(t, rendered, "privileged: true")
+}
+
+func TestRenderDatabases(t *testing.T) {
+	t.Run("SQLite", func(t *testing.T) {
+		rendered, err := Render(Name, map[string]any{"mariadb": map[string]any{"enabled": false}})
+		require.NoError(t, err)
+		assert.Contains(t, rendered, "value: sqlite")
+		assert.NotContains(t, rendered, "mariadb")
+	})
+	t.Run("external", func(t *testing.T) {
+		rendered, err := Render(Name, map[string]any{
+			"mariadb":          map[string]any{"enabled": false},
+			"externalDatabase": map[string]any{"host": "db.example.org", "existingSecret": "db"},
+		})
+		require.NoError(t, err)
+		assert.Contains(t, rendered, `value: "db.example.org"`)
+		assert.Contains(t, rendered, "secretName: db,")
+	})
+	t.Run("external without a Secret", func(t *testing.T) {
+		_, err := Render(Name, map[string]any{
+			"mariadb":          map[string]any{"enabled": false},
+			"externalDatabase": map[string]any{"host": "db.example.org"},
+		})
+		assert.ErrorContains(t, err, "externalDatabase.existingSecret is empty")
+	})
+}
+
+func TestWrongValuesAreNamed(t *testing.T) {
+	for name, test := range map[string]struct {
+		values map[string]any
+		want   string
+	}{
+		"unknown key": {map[string]any{"sunstoen": true}, "sunstoen"},
+		"unknown key of the database": {
+			map[string]any{"mariadb": map[string]any{"passwort": "x"}}, "passwort"},
+		"wrong type of Service": {
+			map[string]any{"services": map[string]any{"api": map[string]any{"type": "Public"}}}, "/services/api/type"},
+		"port out of range": {
+			map[string]any{"externalDatabase": map[string]any{"port": 70000}}, "/externalDatabase/port"},
+		"broken digest": {
+			map[string]any{"image": map[string]any{"digest": "sha256:12"}}, "/image/digest"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := Check(Name, test.values)
+			require.ErrorContains(t, err, test.want)
+			assert.ErrorContains(t, err, "values.yaml")
+			assert.NotContains(t, err.Error(), "\n")
+		})
+	}
+}
+
+func TestSetScalar(t *testing.T) {
+	const document = "# top\na:\n  b: \"\" # said\n\n  c: plain # too\nlist: [1]\n"
+
+	quoted, err := setScalar([]byte(document), "x: \"y\"", "a", "b")
+	require.NoError(t, err)
+	assert.Equal(t, "# top\na:\n  b: \"x: \\\"y\\\"\" # said\n\n  c: plain # too\nlist: [1]\n", string(quoted))
+
+	plain, err := setScalar([]byte(document), "z", "a", "c")
+	require.NoError(t, err)
+	assert.Contains(t, string(plain), "  c: \"z\" # too\n")
+
+	_, err = setScalar([]byte(document), "z", "a", "d")
+	assert.ErrorContains(t, err, "it has no a.d")
+	_, err = setScalar([]byte(document), "z", "list")
+	assert.ErrorContains(t, err, "list is not a single value")
+}

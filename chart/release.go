@@ -1,0 +1,115 @@
+package chart
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/cli"
+	"helm.sh/helm/v3/pkg/storage/driver"
+)
+
+// Release is the chart installed in a cluster.
+type Release struct {
+	Kubeconfig string // file
+	Namespace  string // created when missing
+	Name       string
+	Chart      string // oci://… with a version, a folder or an archive
+	PlainHTTP  bool   // the chart's registry has no TLS
+	Values     map[string]any
+	Timeout    time.Duration // until everything is ready
+}
+
+// Install installs a release and waits until all of it is ready.
+func Install(ctx context.Context, r Release) error {
+	c, err := load(r.Chart, r.PlainHTTP)
+	if err != nil {
+		return err
+	}
+	config, err := r.configuration()
+	if err != nil {
+		return err
+	}
+	install := action.NewInstall(config)
+	install.ReleaseName, install.Namespace, install.CreateNamespace = r.Name, r.Namespace, true
+	install.Wait, install.Timeout = true, r.Timeout
+	if _, err := install.RunWithContext(ctx, c, r.Values); err != nil {
+		return fmt.Errorf("install the chart %s: %w", r.Chart, oneSentence(err))
+	}
+	return nil
+}
+
+// Check renders the chart in a folder with values, without a cluster. Its error
+// names the values that the chart's schema refuses.
+func Check(folder string, values map[string]any) error {
+	_, err := Render(folder, values)
+	return err
+}
+
+// Render returns the manifests of the chart in a folder, as `helm template` does.
+func Render(folder string, values map[string]any) (string, error) {
+	c, err := load(folder, false)
+	if err != nil {
+		return "", err
+	}
+	render := action.NewInstall(&action.Configuration{Log: discard})
+	render.ReleaseName, render.Namespace = Name, Name
+	render.DryRun, render.ClientOnly, render.Replace = true, true, true
+	render.KubeVersion = &chartutil.KubeVersion{Version: "v1.34.0", Major: "1", Minor: "34"}
+	rendered, err := render.Run(c, values)
+	if err != nil {
+		return "", oneSentence(err)
+	}
+	return rendered.Manifest + "---\n" + rendered.Info.Notes, nil
+}
+
+// Uninstall takes a release away and waits until it is gone; it is no error if
+// there is none. Volumes and generated Secrets stay.
+func Uninstall(ctx context.Context, r Release) error {
+	config, err := r.configuration()
+	if err != nil {
+		return err
+	}
+	uninstall := action.NewUninstall(config)
+	uninstall.Wait, uninstall.Timeout = true, r.Timeout
+	_, err = uninstall.Run(r.Name)
+	if err != nil && !errors.Is(err, driver.ErrReleaseNotFound) {
+		return fmt.Errorf("uninstall the release %s: %w", r.Name, err)
+	}
+	return nil
+}
+
+func (r Release) configuration() (*action.Configuration, error) {
+	settings := cli.New()
+	settings.KubeConfig = r.Kubeconfig
+	settings.SetNamespace(r.Namespace)
+	config := &action.Configuration{}
+	if err := config.Init(settings.RESTClientGetter(), r.Namespace, "secret", discard); err != nil {
+		return nil, fmt.Errorf("use the kubeconfig %s: %w", r.Kubeconfig, err)
+	}
+	return config, nil
+}
+
+func discard(string, ...any) {}
+
+// schemaRefusal is how Helm begins a list of what the schema refuses.
+const schemaRefusal = "values don't meet the specifications of the schema(s) in the following chart(s):"
+
+// oneSentence turns Helm's list of refused values into one line.
+func oneSentence(err error) error {
+	list, ok := strings.CutPrefix(err.Error(), schemaRefusal)
+	if !ok {
+		return err
+	}
+	var refused []string
+	for _, line := range strings.Split(list, "\n") {
+		if item, ok := strings.CutPrefix(line, "- "); ok {
+			refused = append(refused, item)
+		}
+	}
+	return fmt.Errorf("the values do not fit the chart: %s; chart/opennebula/values.yaml lists what there is", strings.Join(refused, "; "))
+}
