@@ -4,7 +4,6 @@ package image
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -20,8 +19,7 @@ const User = "9869:9869"
 // VersionLabel holds the OpenNebula release, X.Y.Z, that an image was built from.
 const VersionLabel = "org.opencontainers.image.version"
 
-// Parse reads a reference with a tag or a digest. Registries on the loopback and
-// on private addresses are spoken to in plain HTTP.
+// Parse reads a reference with a tag or a digest.
 func Parse(reference string, options ...name.Option) (name.Reference, error) {
 	ref, err := name.ParseReference(reference, options...)
 	if err != nil {
@@ -46,7 +44,7 @@ func Inspect(ctx context.Context, reference string, options ...name.Option) (Inf
 	if err != nil {
 		return Info{}, err
 	}
-	img, err := remote.Image(ref, remote.WithContext(ctx))
+	img, err := remote.Image(ref, access(ctx)...)
 	if err != nil {
 		return Info{}, fmt.Errorf("read the image %s: %w", reference, err)
 	}
@@ -93,19 +91,6 @@ func compressedSize(img v1.Image) (int64, error) {
 		total += size
 	}
 	return total, nil
-}
-
-// CheckVersion says whether a version can name a release, X.Y.Z.
-func CheckVersion(version string) error {
-	parts := strings.Split(version, ".")
-	ok := len(parts) == 3
-	for _, part := range parts {
-		ok = ok && part != "" && strings.Trim(part, "0123456789") == ""
-	}
-	if !ok {
-		return fmt.Errorf("%q is not a version of OpenNebula; give a release as X.Y.Z, such as 7.2.0", version)
-	}
-	return nil
 }
 
 // PlainHTTP are the options for Parse and Inspect of a registry without TLS.

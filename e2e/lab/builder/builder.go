@@ -5,10 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -89,37 +90,33 @@ func (b *Builder) answers(ctx context.Context) error {
 
 // Build says what to build.
 type Build struct {
-	Context string            // folder with a Dockerfile
-	Args    map[string]string // build arguments
-	Secrets map[string]string // id to file
-	Tag     string            // reference that is pushed
-	NoCache bool
-	Log     string // file for the builder's output
+	Context    string            // folder with a Dockerfile
+	Args       map[string]string // build arguments
+	Secrets    map[string]string // id to file
+	Repository string            // HOST/PATH that it is pushed to, by digest
+	Log        string            // file for the builder's output
 }
 
 // Image is what was built and pushed.
 type Image struct {
-	Digest string // sha256:…
+	Reference string // repository@sha256:…
 }
 
-// Build builds an image and pushes it. When a step fails, the error ends with
-// what the step said last.
+// Build builds an image and pushes it without a tag. When a step fails, the error
+// ends with what the step said last.
 func (b *Builder) Build(ctx context.Context, build Build) (Image, error) {
 	metadata := build.Log + ".json"
 	args := []string{
 		"build", "--progress", "plain", "--frontend", "dockerfile.v0",
 		"--local", "context=" + build.Context, "--local", "dockerfile=" + build.Context,
-		"--output", fmt.Sprintf("type=image,name=%s,push=true,oci-mediatypes=true", build.Tag),
+		"--output", fmt.Sprintf("type=image,name=%s,push=true,push-by-digest=true,oci-mediatypes=true", build.Repository),
 		"--metadata-file", metadata,
 	}
-	for _, name := range sorted(build.Args) {
+	for _, name := range slices.Sorted(maps.Keys(build.Args)) {
 		args = append(args, "--opt", "build-arg:"+name+"="+build.Args[name])
 	}
-	for _, id := range sorted(build.Secrets) {
+	for _, id := range slices.Sorted(maps.Keys(build.Secrets)) {
 		args = append(args, "--secret", "id="+id+",src="+build.Secrets[id])
-	}
-	if build.NoCache {
-		args = append(args, "--no-cache")
 	}
 	log, err := os.Create(build.Log)
 	if err != nil {
@@ -127,9 +124,10 @@ func (b *Builder) Build(ctx context.Context, build Build) (Image, error) {
 	}
 	defer log.Close()
 	if err := b.buildctl(ctx, log, args...); err != nil {
-		return Image{}, fmt.Errorf("build %s: %s (the whole output is in %s)", build.Tag, reason(build.Log, err), build.Log)
+		return Image{}, fmt.Errorf("build %s: %s (the whole output is in %s)", build.Repository, reason(build.Log, err), build.Log)
 	}
-	return readMetadata(metadata)
+	digest, err := readDigest(metadata)
+	return Image{Reference: build.Repository + "@" + digest}, err
 }
 
 func (b *Builder) buildctl(ctx context.Context, out *os.File, args ...string) error {
@@ -160,25 +158,16 @@ func reason(file string, err error) string {
 	return last
 }
 
-func readMetadata(file string) (Image, error) {
+func readDigest(file string) (string, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
-		return Image{}, fmt.Errorf("read what the builder reports: %w", err)
+		return "", fmt.Errorf("read what the builder reports: %w", err)
 	}
 	var m struct {
 		Digest string `json:"containerimage.digest"`
 	}
 	if err := json.Unmarshal(content, &m); err != nil || m.Digest == "" {
-		return Image{}, fmt.Errorf("the builder reports no digest in %s", file)
+		return "", fmt.Errorf("the builder reports no digest in %s", file)
 	}
-	return Image{Digest: m.Digest}, nil
-}
-
-func sorted(m map[string]string) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	return names
+	return m.Digest, nil
 }

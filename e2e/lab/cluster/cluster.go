@@ -24,7 +24,7 @@ type Config struct {
 	Pause      string // folder with pause
 	State      string // folder for everything of this run
 	Network    *network.Network
-	Registry   string // host:port of a plain-HTTP registry, also asked for docker.io
+	Registry   string // host:port of a plain-HTTP registry, asked for every image
 	PauseImage string // reference of the image of pods' first process
 }
 

@@ -10,16 +10,14 @@ import (
 
 // configuration writes the files that the node's programs read.
 func (c *Cluster) configuration() error {
-	certs := c.dir("containerd-certs")
 	files := map[string]string{
-		c.Kubeconfig():                                 kubeconfig,
-		c.dir("containerd.toml"):                       containerdConfig,
-		c.dir("cni/10-lab.conflist"):                   cniConfig,
-		c.dir("kubelet.yaml"):                          kubeletConfig,
-		c.dir("resolv.conf"):                           "# The node resolves no names outside the cluster.\n",
-		c.dir("Corefile"):                              corefile,
-		filepath.Join(certs, "docker.io/hosts.toml"):   registryHosts,
-		filepath.Join(certs, c.Registry, "hosts.toml"): registryHosts,
+		c.Kubeconfig():                                kubeconfig,
+		c.dir("containerd.toml"):                      containerdConfig,
+		c.dir("cni/10-lab.conflist"):                  cniConfig,
+		c.dir("kubelet.yaml"):                         kubeletConfig,
+		c.dir("resolv.conf"):                          "# The node resolves no names outside the cluster.\n",
+		c.dir("Corefile"):                             corefile,
+		c.dir("containerd-certs/_default/hosts.toml"): registryHosts,
 	}
 	for file, text := range files {
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -88,6 +86,7 @@ state = "/run/containerd"
     config_path = "{{.State}}/containerd-certs"
 `
 
+// The lab's registry stands in for every other: the node has no way out.
 const registryHosts = `[host."http://{{.Registry}}"]
   capabilities = ["pull", "resolve"]
 `

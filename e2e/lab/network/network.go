@@ -11,9 +11,11 @@ import (
 	"strings"
 )
 
+// bridge is the name of the lab's interface: a machine has one lab.
+const bridge = "onelab0"
+
 // Network is a bridge and its subnet. The machine itself has the first address.
 type Network struct {
-	Bridge string
 	Subnet netip.Prefix
 }
 
@@ -24,7 +26,7 @@ func New(subnet string) (*Network, error) {
 	if err != nil || !p.Addr().Is4() || p.Bits() != 24 || p.Masked() != p {
 		return nil, fmt.Errorf("%q is not a network for the lab; give a free IPv4 /24, such as 10.98.0.0/24", subnet)
 	}
-	return &Network{Bridge: "onelab0", Subnet: p}, nil
+	return &Network{Subnet: p}, nil
 }
 
 // Address is the n-th address of the subnet; 1 is this machine.
@@ -40,9 +42,9 @@ func (n *Network) Start(ctx context.Context) error {
 		return err
 	}
 	for _, args := range []string{
-		"link add " + n.Bridge + " type bridge",
-		fmt.Sprintf("addr add %s/24 dev %s", n.Address(1), n.Bridge),
-		"link set " + n.Bridge + " up",
+		"link add " + bridge + " type bridge",
+		fmt.Sprintf("addr add %s/24 dev %s", n.Address(1), bridge),
+		"link set " + bridge + " up",
 	} {
 		if err := ip(ctx, args); err != nil {
 			n.Stop(ctx)
@@ -53,9 +55,10 @@ func (n *Network) Start(ctx context.Context) error {
 }
 
 // Stop takes the bridge away; it is no error if there is none.
-func (n *Network) Stop(ctx context.Context) {
-	_ = ip(ctx, "link del "+n.Bridge)
-}
+func (n *Network) Stop(ctx context.Context) { Sweep(ctx) }
+
+// Sweep takes away the bridge that a killed run may have left.
+func Sweep(ctx context.Context) { _ = ip(ctx, "link del "+bridge) }
 
 // Attach moves one end of a wire, named eth0 there, into the network namespace
 // of a process and gives it the n-th address. The wire ends with the namespace.
@@ -65,7 +68,7 @@ func (n *Network) Attach(ctx context.Context, pid int, i byte) error {
 	if err := ip(ctx, fmt.Sprintf("link add %s type veth peer name eth0 netns %d", port, pid)); err != nil {
 		return err
 	}
-	if err := ip(ctx, fmt.Sprintf("link set %s master %s up", port, n.Bridge)); err != nil {
+	if err := ip(ctx, fmt.Sprintf("link set %s master %s up", port, bridge)); err != nil {
 		return err
 	}
 	for _, args := range []string{

@@ -21,17 +21,27 @@ type Module struct {
 	Name     string   // folder beside this file
 	Version  string   // of what it pins, for people and for the folder's name
 	Packages []string // the commands to build, as import paths
+	Set      []string // variables to set at link time, NAME=VALUE
 }
 
-// Kubernetes is the control plane and the node's agents.
+// Kubernetes is the control plane and the node's agents. They know their version
+// only when they are told at link time.
 func Kubernetes() Module {
-	return Module{Name: "kubernetes", Version: "v1.34.2", Packages: []string{
-		"k8s.io/kubernetes/cmd/kube-apiserver",
-		"k8s.io/kubernetes/cmd/kube-controller-manager",
-		"k8s.io/kubernetes/cmd/kube-proxy",
-		"k8s.io/kubernetes/cmd/kube-scheduler",
-		"k8s.io/kubernetes/cmd/kubelet",
-	}}
+	return Module{
+		Name: "kubernetes", Version: "v1.34.2",
+		Packages: []string{
+			"k8s.io/kubernetes/cmd/kube-apiserver",
+			"k8s.io/kubernetes/cmd/kube-controller-manager",
+			"k8s.io/kubernetes/cmd/kube-proxy",
+			"k8s.io/kubernetes/cmd/kube-scheduler",
+			"k8s.io/kubernetes/cmd/kubelet",
+		},
+		Set: []string{
+			"k8s.io/component-base/version.gitVersion=v1.34.2",
+			"k8s.io/component-base/version.gitMajor=1",
+			"k8s.io/component-base/version.gitMinor=34",
+		},
+	}
 }
 
 // BuildKit is the image builder and its client.
@@ -63,7 +73,7 @@ type Builder struct {
 // not there yet. An interrupted build leaves nothing behind that looks whole.
 func (b Builder) Build(ctx context.Context, m Module) (string, error) {
 	source := filepath.Join(b.Source, m.Name)
-	key, err := fingerprint(source)
+	key, err := fingerprint(source, m)
 	if err != nil {
 		return "", fmt.Errorf("read the tools module %s: %w", source, err)
 	}
@@ -87,7 +97,11 @@ func (b Builder) Build(ctx context.Context, m Module) (string, error) {
 }
 
 func (b Builder) compile(ctx context.Context, m Module, source, dest string) error {
-	args := append([]string{"build", "-v", "-trimpath", "-ldflags", "-s -w", "-o", dest + "/"}, m.Packages...)
+	flags := "-s -w"
+	for _, variable := range m.Set {
+		flags += " -X " + variable
+	}
+	args := append([]string{"build", "-v", "-trimpath", "-ldflags", flags, "-o", dest + "/"}, m.Packages...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly")
@@ -121,11 +135,11 @@ func (b Builder) progress(name string, out io.Reader) string {
 	return last
 }
 
-// fingerprint of all that a build depends on: the module's files, the compiler
-// and the machine.
-func fingerprint(dir string) (string, error) {
+// fingerprint of all that a build depends on: the module and its files, the
+// compiler and the machine.
+func fingerprint(dir string, m Module) (string, error) {
 	sum := sha256.New()
-	fmt.Fprintln(sum, runtime.Version(), runtime.GOARCH)
+	fmt.Fprintln(sum, runtime.Version(), runtime.GOARCH, m)
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		return "", err

@@ -25,9 +25,17 @@ def setting(name, default = nil)
   value
 end
 
+# oned's parser knows one escape, \", and takes every other backslash as it is.
 def quoted(text)
-  raise OneConf::Error, 'a password or name with a line break cannot be written to oned.conf' if text.include?("\n")
+  if text.include?("\n") || text.include?('\"') || text.end_with?('\\')
+    raise OneConf::Error, 'oned.conf cannot hold a password or name with a line break, with \", or with \ at its end'
+  end
 
+  "\"#{text.gsub('"') { '\"' }}\""
+end
+
+# The client's option files know every backslash as an escape.
+def option(text)
   "\"#{text.gsub(/["\\]/) { |c| "\\#{c}" }}\""
 end
 
@@ -45,10 +53,10 @@ def mysql
              user: setting('ONE_DB_USER'), password: database_password }
   write_private("#{ETC}/.my.cnf", <<~CNF)
     [client]
-    host = #{quoted(server[:host])}
+    host = #{option(server[:host])}
     port = #{server[:port]}
-    user = #{quoted(server[:user])}
-    password = #{quoted(server[:password])}
+    user = #{option(server[:user])}
+    password = #{option(server[:password])}
   CNF
   <<~DB.chomp
     [ BACKEND = "mysql",

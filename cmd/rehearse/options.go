@@ -1,0 +1,116 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/google/go-containerregistry/pkg/name"
+
+	"github.com/pablodelarco/opennebula-helm/e2e/frontend"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/network"
+	"github.com/pablodelarco/opennebula-helm/image"
+	"github.com/pablodelarco/opennebula-helm/upstream"
+)
+
+// options are the command line, as given.
+type options struct {
+	version, packages, repository, key string
+	image, values                      string
+	kubeconfig, registry               string
+	plainHTTP                          bool
+	network                            string
+	registryPort, packagesPort         uint16
+	keep, yes, keeper                  bool
+}
+
+// check finds what cannot be meant before anything is started.
+func (o options) check() error {
+	if _, err := upstream.ParseVersion(o.version); err != nil {
+		return usageError{fmt.Errorf("--version: %w", err)}
+	}
+	if _, err := network.New(o.network); err != nil {
+		return usageError{fmt.Errorf("--network: %w", err)}
+	}
+	if o.packages != "" && o.repository != "" {
+		return usageError{errors.New("--packages and --repository are two answers to one question: give one of them")}
+	}
+	if o.kubeconfig != "" && o.registry == "" {
+		return usageError{errors.New("--kubeconfig needs --registry: a cluster elsewhere cannot pull from the lab's registry")}
+	}
+	if o.image != "" {
+		if err := checkImage(o.image); err != nil {
+			return usageError{err}
+		}
+	}
+	if o.registry != "" {
+		if _, err := name.NewRepository(o.registry + "/opennebula-frontend"); err != nil || !strings.Contains(o.registry, "/") {
+			return usageError{fmt.Errorf("--registry %q is not a place for images; write it as registry.example.org/team", o.registry)}
+		}
+	}
+	return nil
+}
+
+func checkImage(reference string) error {
+	ref, err := image.Parse(reference)
+	if err != nil {
+		return fmt.Errorf("--image: %w", err)
+	}
+	if _, ok := ref.(name.Digest); !ok {
+		return fmt.Errorf("--image %s names a tag, which can move: give the image by digest, %s@sha256:…", reference, ref.Context())
+	}
+	return nil
+}
+
+// chartValues are what the chart is installed with: what the suite needs, and the
+// user's own on top.
+func (o options) chartValues() (map[string]any, error) {
+	values := frontend.Values()
+	if o.values == "" {
+		return values, nil
+	}
+	content, err := os.ReadFile(o.values)
+	if err != nil {
+		return nil, fmt.Errorf("read --values: %w", err)
+	}
+	given := map[string]any{}
+	if err := yaml.Unmarshal(content, &given); err != nil {
+		return nil, fmt.Errorf("read --values %s: it is not a YAML mapping: %w", o.values, err)
+	}
+	return merge(values, given), nil
+}
+
+// merge lays values over others, mapping by mapping, as Helm does with several
+// files.
+func merge(base, over map[string]any) map[string]any {
+	for key, value := range over {
+		below, ok := base[key].(map[string]any)
+		if above, isMap := value.(map[string]any); ok && isMap {
+			base[key] = merge(below, above)
+			continue
+		}
+		base[key] = value
+	}
+	return base
+}
+
+// findCheckout is the root of the repository that the current folder is in.
+func findCheckout() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find the current folder: %w", err)
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		content, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && strings.HasPrefix(string(content), "module github.com/pablodelarco/opennebula-helm\n") {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("this is no checkout of opennebula-helm: run it from within one, which holds the image and the chart")
+		}
+	}
+}

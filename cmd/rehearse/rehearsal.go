@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pablodelarco/opennebula-helm/chart"
+	"github.com/pablodelarco/opennebula-helm/e2e/frontend"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/builder"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/network"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/packages"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/registry"
+	"github.com/pablodelarco/opennebula-helm/image"
+)
+
+const (
+	releaseName = "opennebula" // of the chart, and its namespace
+
+	imageName   = "opennebula-frontend"
+	defaultPath = "pablodelarco" // in the lab's registry, as on Docker Hub
+)
+
+// rehearsal is one run: what it was asked, and what its stages have made so far.
+type rehearsal struct {
+	options
+	checkout, cache, state string
+	values                 map[string]any
+
+	network    *network.Network
+	registry   *registry.Registry
+	builder    *builder.Builder
+	source     *packages.Source // nil where an image was given
+	programs   map[string]string
+	image      image.Info
+	chart      chart.Published
+	kubeconfig string
+
+	stages []stage
+	undo   []func()
+}
+
+// rehearse checks the command line and the machine, and then runs all stages.
+func rehearse(ctx context.Context, o options) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	checkout, err := findCheckout()
+	if err != nil {
+		return err
+	}
+	values, err := o.chartValues()
+	if err != nil {
+		return err
+	}
+	if err := chart.Check(chart.Find(checkout), values); err != nil {
+		return fmt.Errorf("--values %s: %w", o.values, err)
+	}
+	if err := requireMachine(ctx, o); err != nil {
+		return err
+	}
+	cache, err := cacheFolder()
+	if err != nil {
+		return err
+	}
+	if err := requireSpace(cache); err != nil {
+		return err
+	}
+	if o.keep && !o.keeper {
+		return runInBackground(ctx, cache)
+	}
+	held, err := takeLock()
+	if err != nil {
+		return err
+	}
+	defer held.release()
+	sweep(ctx, cache)
+	r := &rehearsal{options: o, checkout: checkout, cache: cache, state: runFolder(cache), values: values, kubeconfig: o.kubeconfig}
+	return r.run(ctx)
+}
+
+func (r *rehearsal) run(ctx context.Context) error {
+	if err := os.MkdirAll(r.state, 0o755); err != nil {
+		return fmt.Errorf("create the folder of this run: %w", err)
+	}
+	defer r.cleanUp()
+	if err := r.runStages(ctx); err != nil {
+		return r.keepLogs(ctx, err)
+	}
+	if err := r.report(ctx); err != nil {
+		return err
+	}
+	if r.keep {
+		stay(ctx)
+	}
+	return nil
+}
+
+func (r *rehearsal) runStages(ctx context.Context) error {
+	for _, s := range []struct {
+		name string
+		skip bool
+		run  func(context.Context) (string, error)
+	}{
+		{"programs", false, r.buildPrograms},
+		{"registry", false, r.startRegistry},
+		{"base images", false, r.serveBaseImages},
+		{"packages", r.options.image != "", r.findPackages},
+		{"image", r.options.image != "", r.buildImage},
+		{"image", r.options.image == "", r.useImage},
+		{"chart", false, r.publishChart},
+		{"cluster", r.options.kubeconfig != "", r.startCluster},
+		{"database image", r.options.kubeconfig != "", r.buildDatabaseImage},
+		{"install", false, r.install},
+		{"suite", false, r.runSuite},
+	} {
+		if s.skip {
+			continue
+		}
+		fmt.Printf("%s\n", s.name)
+		start := time.Now()
+		what, err := s.run(ctx)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		r.stages = append(r.stages, stage{s.name, time.Since(start), what})
+		if what != "" {
+			say("%s", what)
+		}
+	}
+	return nil
+}
+
+// later registers what takes a stage's work away again, last first.
+func (r *rehearsal) later(undo func()) { r.undo = append(r.undo, undo) }
+
+func (r *rehearsal) cleanUp() {
+	for i := len(r.undo) - 1; i >= 0; i-- {
+		r.undo[i]()
+	}
+	_ = os.RemoveAll(r.state)
+}
+
+// keepLogs saves what a failed run leaves to read, and adds where to the error.
+func (r *rehearsal) keepLogs(ctx context.Context, failure error) error {
+	if ctx.Err() != nil {
+		return failure
+	}
+	folder := filepath.Join(r.cache, "failed")
+	if err := os.RemoveAll(folder); err != nil {
+		return errors.Join(failure, err)
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return errors.Join(failure, err)
+	}
+	if r.kubeconfig != "" {
+		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+		defer cancel()
+		_ = frontend.Logs(ctx, r.kubeconfig, releaseName, folder) // the failure may be the cluster's own
+	}
+	logs, _ := filepath.Glob(filepath.Join(r.state, "*.log"))
+	for _, log := range logs {
+		_ = os.Rename(log, filepath.Join(folder, filepath.Base(log)))
+	}
+	return fmt.Errorf("%w (logs of the run: %s)", failure, folder)
+}
+
+// report prints the table, and how to log in.
+func (r *rehearsal) report(ctx context.Context) error {
+	f, err := frontend.Find(ctx, r.kubeconfig, releaseName, releaseName)
+	if err != nil {
+		return err
+	}
+	sunstone, err := f.Sunstone(ctx)
+	if err != nil {
+		return err
+	}
+	username, password := f.Login()
+	fmt.Println()
+	printTable(os.Stdout, r.stages)
+	fmt.Printf("\nOpenNebula %s ran and passed the suite, from %s.\n\n", r.image.Version, r.origin())
+	fmt.Printf("  image     %s\n  chart     %s\n  Sunstone  %s\n  login     %s / %s\n\n", r.image.Reference, r.chart.Reference, sunstone.URL(), username, password)
+	if r.keep {
+		fmt.Printf("It keeps running. For kubectl and helm: export KUBECONFIG=%s\nTake it away with: go run ./cmd/rehearse down\n", r.kubeconfig)
+	} else {
+		fmt.Println("It is being taken away now; --keep leaves it running.")
+	}
+	return nil
+}
+
+func (r *rehearsal) origin() string {
+	if r.source == nil {
+		return "the image given"
+	}
+	return r.source.Kind
+}
+
+// host is the lab's address of this machine, with a port.
+func (r *rehearsal) host(port uint16) string {
+	return netip.AddrPortFrom(r.network.Address(1), port).String()
+}

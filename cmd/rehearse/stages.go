@@ -1,0 +1,329 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/pablodelarco/opennebula-helm/chart"
+	"github.com/pablodelarco/opennebula-helm/e2e/frontend"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/builder"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/cluster"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/images"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/network"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/packages"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/registry"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/tools"
+	"github.com/pablodelarco/opennebula-helm/image"
+	"github.com/pablodelarco/opennebula-helm/release"
+	"github.com/pablodelarco/opennebula-helm/upstream"
+)
+
+// buildPrograms compiles what the lab runs, once for each version.
+func (r *rehearsal) buildPrograms(ctx context.Context) (string, error) {
+	modules := []tools.Module{tools.Pause(), tools.BuildKit()}
+	if r.options.kubeconfig == "" {
+		modules = append(modules, tools.CoreDNS(), tools.Kubernetes())
+	}
+	b := tools.Builder{
+		Source: filepath.Join(r.checkout, "e2e/lab/tools"), Cache: filepath.Join(r.cache, "programs"), Log: say,
+	}
+	r.programs = map[string]string{}
+	var names []string
+	for _, m := range modules {
+		folder, err := b.Build(ctx, m)
+		if err != nil {
+			return "", err
+		}
+		r.programs[m.Name] = folder
+		names = append(names, m.Name+" "+m.Version)
+	}
+	return strings.Join(names, ", "), nil
+}
+
+func (r *rehearsal) startRegistry(ctx context.Context) (string, error) {
+	var err error
+	if r.network, err = network.New(r.options.network); err != nil {
+		return "", err
+	}
+	if err := r.network.Start(ctx); err != nil {
+		return "", err
+	}
+	r.later(func() { r.network.Stop(context.WithoutCancel(ctx)) })
+	r.registry, err = registry.Start(r.host(r.registryPort), filepath.Join(r.state, "registry"))
+	if err != nil {
+		return "", err
+	}
+	r.later(r.registry.Stop)
+	return r.registry.Address(), nil
+}
+
+// serveBaseImages offers under Docker Hub's names what builds and pods begin with.
+func (r *rehearsal) serveBaseImages(ctx context.Context) (string, error) {
+	archive, err := images.Debian12(ctx, filepath.Join(r.cache, "images"))
+	if err != nil {
+		return "", err
+	}
+	return "debian:12-slim, made with mmdebstrap", images.PushDebian12(ctx, r.registry.Address(), archive)
+}
+
+func (r *rehearsal) findPackages(ctx context.Context) (string, error) {
+	var err error
+	r.source, err = packages.Start(ctx, packages.Config{
+		Version: r.version, Folder: r.packages, Repository: r.repository, Key: r.key,
+		Address: r.host(r.packagesPort), Standin: filepath.Join(r.checkout, "e2e/lab/standin"),
+		Cache: r.cache, State: r.state,
+	})
+	if err != nil {
+		return "", err
+	}
+	r.later(r.source.Stop)
+	return r.source.Kind, nil
+}
+
+// build runs a build on the lab's builder, which starts with the first.
+func (r *rehearsal) build(ctx context.Context, b builder.Build) (builder.Image, error) {
+	if r.builder == nil {
+		started, err := builder.Start(ctx, builder.Config{
+			Programs: r.programs["buildkit"], Cache: filepath.Join(r.cache, "buildkit"),
+			State: r.state, Registry: r.registry.Address(),
+		})
+		if err != nil {
+			return builder.Image{}, err
+		}
+		r.builder = started
+		r.later(started.Stop)
+	}
+	return r.builder.Build(ctx, b)
+}
+
+// certificates of this machine, for a build that passes through a proxy which
+// inspects TLS. They are mounted into the build, and not part of the image.
+const certificates = "/etc/ssl/certs/ca-certificates.crt"
+
+func (r *rehearsal) buildImage(ctx context.Context) (string, error) {
+	build := builder.Build{
+		Context: filepath.Join(r.checkout, "image"),
+		Args: map[string]string{
+			"ONE_VERSION": r.version, "ONE_REPOSITORY": r.source.Repository, "ONE_KEY": r.source.Key,
+		},
+		Repository: r.registry.Address() + "/" + defaultPath + "/" + imageName,
+		Log:        filepath.Join(r.state, "image-build.log"),
+	}
+	if _, err := os.Stat(certificates); err == nil {
+		build.Secrets = map[string]string{"ca-bundle": certificates}
+	}
+	built, err := r.build(ctx, build)
+	if err != nil {
+		return "", err
+	}
+	return r.publishImage(ctx, built.Reference)
+}
+
+// useImage takes the image that was given.
+func (r *rehearsal) useImage(ctx context.Context) (string, error) {
+	return r.publishImage(ctx, r.options.image)
+}
+
+// publishImage copies an image to where it is wanted, and gives it its tags there.
+func (r *rehearsal) publishImage(ctx context.Context, reference string) (string, error) {
+	plain := image.PlainHTTP(true) // tried after TLS, so it serves both
+	info, err := image.Inspect(ctx, reference, plain...)
+	if err != nil {
+		return "", err
+	}
+	if want := r.repositoryOf(imageName); info.Repository != want {
+		if err := image.Copy(ctx, info.Reference, want, plain...); err != nil {
+			return "", err
+		}
+		if info, err = image.Inspect(ctx, want+"@"+info.Digest, plain...); err != nil {
+			return "", err
+		}
+	}
+	r.image = info
+	tags, err := r.tagImage(ctx, info)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s compressed, tagged %s", megabytes(info.Size), strings.Join(tags, ", ")), r.mirror(ctx)
+}
+
+func (r *rehearsal) tagImage(ctx context.Context, info image.Info) ([]string, error) {
+	version, err := upstream.ParseVersion(info.Version)
+	if err != nil {
+		return nil, err
+	}
+	plain := image.PlainHTTP(true)
+	published, err := image.Published(ctx, info.Repository, plain...)
+	if err != nil {
+		return nil, err
+	}
+	tags := release.NameImage(version, info.Digest, published).All()
+	return tags, image.Tag(ctx, info.Reference, tags, plain...)
+}
+
+// mirror copies an image that was pushed elsewhere into the lab's registry, which
+// the lab's cluster asks for everything.
+func (r *rehearsal) mirror(ctx context.Context) error {
+	if r.options.registry == "" || r.options.kubeconfig != "" {
+		return nil
+	}
+	_, path, _ := strings.Cut(r.image.Repository, "/")
+	return image.Copy(ctx, r.image.Reference, r.registry.Address()+"/"+path, image.PlainHTTP(true)...)
+}
+
+// repositoryOf is where an artifact is pushed: the registry given, or the lab's.
+func (r *rehearsal) repositoryOf(name string) string {
+	if r.options.registry != "" {
+		return r.options.registry + "/" + name
+	}
+	return r.registry.Address() + "/" + defaultPath + "/" + name
+}
+
+// isPlain tells whether the registry that artifacts are pushed to has no TLS.
+func (r *rehearsal) isPlain() bool { return r.options.registry == "" || r.plainHTTP }
+
+func (r *rehearsal) publishChart(context.Context) (string, error) {
+	archive, err := chart.Package(chart.Find(r.checkout), r.state, r.image)
+	if err != nil {
+		return "", err
+	}
+	r.chart, err = chart.Push(archive, "oci://"+r.repositoryOf("charts/"+chart.Name), r.isPlain())
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s, %.1f kB", r.chart.Reference, float64(r.chart.Size)/1e3), nil
+}
+
+func (r *rehearsal) startCluster(ctx context.Context) (string, error) {
+	pause, err := images.PushPause(ctx, r.registry.Address(), filepath.Join(r.programs["pause"], "pause"))
+	if err != nil {
+		return "", err
+	}
+	c, err := cluster.Start(ctx, cluster.Config{
+		Kubernetes: r.programs["kubernetes"], CoreDNS: r.programs["coredns"], Pause: r.programs["pause"],
+		State: r.state, Network: r.network, Registry: r.registry.Address(), PauseImage: pause,
+	})
+	if err != nil {
+		return "", err
+	}
+	r.later(c.Stop)
+	r.kubeconfig = c.Kubeconfig()
+	return "Kubernetes " + tools.Kubernetes().Version + " on one node, " + c.Address(), nil
+}
+
+// buildDatabaseImage makes the lab's own mariadb, under the official one's name.
+func (r *rehearsal) buildDatabaseImage(ctx context.Context) (string, error) {
+	const tag = "10.11"
+	built, err := r.build(ctx, builder.Build{
+		Context:    filepath.Join(r.checkout, "e2e/lab/images/mariadb"),
+		Repository: r.registry.Address() + "/library/mariadb",
+		Log:        filepath.Join(r.state, "database-build.log"),
+	})
+	if err != nil {
+		return "", err
+	}
+	return "mariadb:" + tag + ", a stand-in for the official one", image.Tag(ctx, built.Reference, []string{tag}, image.PlainHTTP(true)...)
+}
+
+func (r *rehearsal) install(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go r.showWaiting(ctx)
+	installed := chart.Release{
+		Kubeconfig: r.kubeconfig, Namespace: releaseName, Name: releaseName,
+		Chart: r.chart.Reference, PlainHTTP: r.isPlain(), Values: r.values, Timeout: 10 * time.Minute,
+	}
+	if r.options.kubeconfig != "" {
+		r.later(func() {
+			if err := chart.Uninstall(context.WithoutCancel(ctx), installed); err != nil {
+				fmt.Fprintf(os.Stderr, "rehearse: %v\n", err)
+			}
+		})
+	}
+	if err := chart.Install(ctx, installed); err != nil {
+		if waiting, _ := frontend.Waiting(ctx, r.kubeconfig, releaseName); waiting != "" {
+			return "", fmt.Errorf("%w; not ready: %s", err, waiting)
+		}
+		return "", err
+	}
+	return "release " + releaseName + ", ready", nil
+}
+
+// showWaiting says from time to time what an installation waits for.
+func (r *rehearsal) showWaiting(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(15 * time.Second):
+		}
+		if waiting, err := frontend.Waiting(ctx, r.kubeconfig, releaseName); err == nil && waiting != "" {
+			say("waiting for %s", waiting)
+		}
+	}
+}
+
+// runSuite runs the end-to-end tests as anyone would, against the release.
+func (r *rehearsal) runSuite(ctx context.Context) (string, error) {
+	args := []string{
+		"test", "./e2e", "-count=1", "-v", "-timeout=30m", "-kubeconfig=" + r.kubeconfig,
+		"-namespace=" + releaseName, "-release=" + releaseName, "-image=" + r.image.Reference,
+	}
+	if r.isPlain() {
+		args = append(args, "-plain-http")
+	}
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = r.checkout
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 20 * time.Second
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", fmt.Errorf("run the suite: %w", err)
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		return "", fmt.Errorf("run the suite: %w", err)
+	}
+	passed, err := r.followSuite(out)
+	if err := errors.Join(err, cmd.Wait()); err != nil {
+		return "", fmt.Errorf("the suite failed: %w", err)
+	}
+	return fmt.Sprintf("%d tests passed", passed), nil
+}
+
+// followSuite shows the result of each test, keeps the whole output in a log, and
+// counts what passed.
+func (r *rehearsal) followSuite(out io.Reader) (int, error) {
+	log, err := os.Create(filepath.Join(r.state, "suite.log"))
+	if err != nil {
+		return 0, fmt.Errorf("create the suite's log: %w", err)
+	}
+	defer log.Close()
+	passed, failing := 0, false
+	for lines := bufio.NewScanner(io.TeeReader(out, log)); lines.Scan(); {
+		line := lines.Text()
+		test, isResult := strings.CutPrefix(line, "    --- ")
+		if isResult || strings.HasPrefix(line, "--- ") || strings.HasPrefix(line, "=== ") {
+			failing = false
+		}
+		if strings.HasPrefix(test, "PASS") {
+			passed++
+		}
+		if isResult {
+			say("%s", test)
+			failing = strings.HasPrefix(test, "FAIL")
+		} else if failing || strings.Contains(line, "Error:") || strings.HasPrefix(line, "panic:") {
+			say("%s", line)
+		}
+	}
+	return passed, nil
+}

@@ -1,0 +1,102 @@
+package frontend
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+// Waiting names the containers of a namespace that are not ready yet, in one line;
+// empty when all are.
+func Waiting(ctx context.Context, kubeconfig, namespace string) (string, error) {
+	client, err := connect(kubeconfig)
+	if err != nil {
+		return "", err
+	}
+	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return "", fmt.Errorf("list the Pods of %s: %w", namespace, err)
+	}
+	var waiting []string
+	for _, pod := range pods.Items {
+		for _, status := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
+			if reason := notReady(status); reason != "" {
+				waiting = append(waiting, fmt.Sprintf("%s/%s (%s)", pod.Name, status.Name, reason))
+			}
+		}
+	}
+	return strings.Join(waiting, ", "), nil
+}
+
+func notReady(status corev1.ContainerStatus) string {
+	switch state := status.State; {
+	case status.Ready:
+		return ""
+	case state.Waiting != nil && state.Waiting.Reason != "":
+		return state.Waiting.Reason
+	case state.Terminated != nil && state.Terminated.ExitCode != 0:
+		return fmt.Sprintf("exit code %d", state.Terminated.ExitCode)
+	case state.Terminated != nil:
+		return ""
+	default:
+		return "starting"
+	}
+}
+
+// Logs writes the logs of all containers of a namespace into a folder, the log of
+// a restarted container's predecessor too, and a list of events.
+func Logs(ctx context.Context, kubeconfig, namespace, folder string) error {
+	client, err := connect(kubeconfig)
+	if err != nil {
+		return err
+	}
+	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("list the Pods of %s: %w", namespace, err)
+	}
+	for _, pod := range pods.Items {
+		for _, status := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
+			file := filepath.Join(folder, pod.Name+"-"+status.Name)
+			if status.RestartCount > 0 {
+				_ = writeLog(ctx, client, pod, &corev1.PodLogOptions{Container: status.Name, Previous: true}, file+"-previous.log")
+			}
+			// A container that never started has none.
+			_ = writeLog(ctx, client, pod, &corev1.PodLogOptions{Container: status.Name}, file+".log")
+		}
+	}
+	return writeEvents(ctx, client, namespace, filepath.Join(folder, "events.txt"))
+}
+
+func writeLog(ctx context.Context, client kubernetes.Interface, pod corev1.Pod, options *corev1.PodLogOptions, file string) error {
+	stream, err := client.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, options).Stream(ctx)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	out, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	_, err = io.Copy(out, stream)
+	return err
+}
+
+func writeEvents(ctx context.Context, client kubernetes.Interface, namespace, file string) error {
+	events, err := client.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("list the events of %s: %w", namespace, err)
+	}
+	var b strings.Builder
+	for _, e := range events.Items {
+		fmt.Fprintf(&b, "%s %s %s/%s: %s: %s\n", e.LastTimestamp.Format("15:04:05"), e.Type, e.InvolvedObject.Kind, e.InvolvedObject.Name, e.Reason, e.Message)
+	}
+	return os.WriteFile(file, []byte(b.String()), 0o644)
+}

@@ -1,0 +1,111 @@
+package packages
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
+)
+
+// repository is an apt repository in a folder, laid out as upstream's.
+type repository struct {
+	folder string
+	sum    string // of all its packages
+}
+
+// index lays out the .deb files of a folder as a signed repository in another.
+func index(ctx context.Context, packages, folder string, key *openpgp.Entity) (repository, error) {
+	r := repository{folder: folder}
+	if err := linkPackages(packages, filepath.Join(folder, "pool", "opennebula")); err != nil {
+		return r, err
+	}
+	list, err := ftparchive(ctx, folder, "packages", "pool")
+	if err != nil {
+		return r, err
+	}
+	sum := sha256.Sum256(list)
+	r.sum = hex.EncodeToString(sum[:])[:12]
+	dist := filepath.Join(folder, "dists", "stable")
+	if err := writeFile(filepath.Join(dist, "opennebula", "binary-"+runtime.GOARCH, "Packages"), list); err != nil {
+		return r, err
+	}
+	release, err := ftparchive(ctx, folder,
+		"-o", "APT::FTPArchive::Release::Suite=stable", "-o", "APT::FTPArchive::Release::Codename=stable",
+		"-o", "APT::FTPArchive::Release::Components=opennebula", "-o", "APT::FTPArchive::Release::Architectures="+runtime.GOARCH,
+		"release", "dists/stable")
+	if err != nil {
+		return r, err
+	}
+	signed, err := sign(release, key)
+	if err != nil {
+		return r, err
+	}
+	return r, writeFile(filepath.Join(dist, "InRelease"), signed)
+}
+
+func linkPackages(from, to string) error {
+	debs, err := filepath.Glob(filepath.Join(from, "*.deb"))
+	if err != nil {
+		return fmt.Errorf("list packages: %w", err)
+	}
+	if len(debs) == 0 {
+		return fmt.Errorf("%s holds no .deb files: give the folder that holds OpenNebula's packages", from)
+	}
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return fmt.Errorf("create the repository's folder: %w", err)
+	}
+	for _, deb := range debs {
+		absolute, err := filepath.Abs(deb)
+		if err != nil {
+			return fmt.Errorf("find %s: %w", deb, err)
+		}
+		if err := os.Symlink(absolute, filepath.Join(to, filepath.Base(deb))); err != nil {
+			return fmt.Errorf("add a package to the repository: %w", err)
+		}
+	}
+	return nil
+}
+
+func ftparchive(ctx context.Context, folder string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "apt-ftparchive", args...)
+	cmd.Dir = folder
+	var out, problem bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problem
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("index packages with apt-ftparchive: %w: %s", err, bytes.TrimSpace(problem.Bytes()))
+	}
+	return out.Bytes(), nil
+}
+
+func sign(text []byte, key *openpgp.Entity) ([]byte, error) {
+	var b bytes.Buffer
+	w, err := clearsign.Encode(&b, key.PrivateKey, nil)
+	if err != nil {
+		return nil, fmt.Errorf("sign the repository: %w", err)
+	}
+	if _, err := w.Write(text); err != nil {
+		return nil, fmt.Errorf("sign the repository: %w", err)
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("sign the repository: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+func writeFile(file string, content []byte) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return fmt.Errorf("create a folder of the repository: %w", err)
+	}
+	if err := os.WriteFile(file, content, 0o644); err != nil {
+		return fmt.Errorf("write a file of the repository: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+// Cloud is one program for all that the stand-in packages start. It runs no
+// virtual machines.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+var version = "0.0.0" // OpenNebula's; the build sets it
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := run(ctx, root(os.Getenv("STANDIN_ROOT")), os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(255)
+	}
+}
+
+func run(ctx context.Context, r root, args []string) error {
+	commands := map[string]func(context.Context, root, []string) error{
+		"oned": runOned, "sched": runSched, "place": runPlace,
+		"oneflow": runFlow, "onegate": runGate, "onehem": runHem, "guacd": runGuacd,
+	}
+	if len(args) == 0 || commands[args[0]] == nil {
+		return fmt.Errorf("usage: standin oned|sched|place|oneflow|onegate|onehem|guacd; given was %q", args)
+	}
+	// Not to stdout: the scheduler speaks to oned there.
+	fmt.Fprintf(os.Stderr, "%s: stand-in for OpenNebula %s: it runs no virtual machines\n", args[0], version)
+	return commands[args[0]](ctx, r, args[1:])
+}
+
+// root is the folder that stands for /, so that tests can have their own.
+type root string
+
+func (r root) path(absolute string) string { return filepath.Join(string(r), absolute) }
+
+// logger appends to a file of /var/log/one, in oned's format.
+type logger struct{ file string }
+
+func (l logger) printf(module, level, format string, args ...any) {
+	line := fmt.Sprintf("%s [Z0][%s][%s]: %s\n", time.Now().Format(time.ANSIC), module, level, fmt.Sprintf(format, args...))
+	if l.file == "" {
+		fmt.Fprint(os.Stderr, line)
+		return
+	}
+	f, err := os.OpenFile(l.file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s (the log cannot be written: %v)\n", line, err)
+		return
+	}
+	defer f.Close()
+	fmt.Fprint(f, line)
+}

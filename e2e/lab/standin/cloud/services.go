@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+
+	"github.com/kolo/xmlrpc"
+	"sigs.k8s.io/yaml"
+)
+
+// listenMonitor is monitord's port: hypervisors would report there.
+func listenMonitor(ctx context.Context, network conf, log logger) error {
+	address := network.get("ADDRESS")
+	if address == "::" {
+		address = "" // wherever IPv6 is off, that fails
+	}
+	address = net.JoinHostPort(address, network.get("PORT"))
+	udp, err := new(net.ListenConfig).ListenPacket(ctx, "udp", address)
+	if err != nil {
+		return fmt.Errorf("listen for monitoring: %w", err)
+	}
+	if err := listenTCP(ctx, address); err != nil {
+		return errors.Join(err, udp.Close())
+	}
+	log.printf("MON", "I", "Listening at %s, agents report to %s", address, network.get("MONITOR_ADDRESS"))
+	context.AfterFunc(ctx, func() { udp.Close() })
+	go func() {
+		for buffer := make([]byte, 1<<16); ; {
+			n, from, err := udp.ReadFrom(buffer)
+			if err != nil {
+				return // closed
+			}
+			log.printf("MON", "D", "Ignored %d bytes from %s", n, from)
+		}
+	}()
+	return nil
+}
+
+// listenTCP accepts and hangs up, until the context ends.
+func listenTCP(ctx context.Context, address string) error {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", address, err)
+	}
+	context.AfterFunc(ctx, func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return // closed
+			}
+			c.Close()
+		}
+	}()
+	return nil
+}
+
+func runGuacd(ctx context.Context, _ root, args []string) error {
+	flags := flag.NewFlagSet("guacd", flag.ContinueOnError)
+	flags.Bool("f", true, "stay in the foreground; the stand-in always does")
+	host := flags.String("b", "localhost", "address to listen on")
+	port := flags.String("l", "4822", "port to listen on")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if err := listenTCP(ctx, net.JoinHostPort(*host, *port)); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// runHem waits for events, of which there are none.
+func runHem(ctx context.Context, r root, _ []string) error {
+	if _, err := readSymbols(r.path("/etc/one/onehem-server.conf")); err != nil {
+		return err
+	}
+	logger{r.path("/var/log/one/onehem.log")}.printf("HEM", "I", "Started; the stand-in runs no hooks")
+	<-ctx.Done()
+	return nil
+}
+
+// symbols is a YAML file with Ruby's symbols as keys.
+type symbols map[string]any
+
+func readSymbols(file string) (symbols, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	var s symbols
+	if err := yaml.Unmarshal(text, &s); err != nil {
+		return nil, fmt.Errorf("parse %s: %w", file, err)
+	}
+	return s, nil
+}
+
+func (s symbols) get(key string) string { return fmt.Sprint(s[":"+key]) }
+
+func (s symbols) address() string { return net.JoinHostPort(s.get("host"), s.get("port")) }
+
+// runGate refuses every caller: no virtual machine that runs has a token.
+func runGate(ctx context.Context, r root, _ []string) error {
+	s, err := readSymbols(r.path("/etc/one/onegate-server.conf"))
+	if err != nil {
+		return err
+	}
+	if err := haveAuth(r, "onegate_auth"); err != nil {
+		return err
+	}
+	logger{r.path("/var/log/one/onegate.log")}.printf("GATE", "I", "Listening at %s", s.address())
+	mux := http.NewServeMux()
+	for _, path := range []string{"/{$}", "/vm", "/service", "/vrouter", "/vnet/{id}", "/vms/{id}"} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json;charset=utf-8")
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprint(w, "Not authorized")
+		})
+	}
+	return listenHTTP(ctx, s.address(), mux)
+}
+
+// runFlow lists services to whoever oned knows.
+func runFlow(ctx context.Context, r root, _ []string) error {
+	s, err := readSymbols(r.path("/etc/one/oneflow-server.conf"))
+	if err != nil {
+		return err
+	}
+	if err := haveAuth(r, "oneflow_auth"); err != nil {
+		return err
+	}
+	logger{r.path("/var/log/one/oneflow.log")}.printf("FLOW", "I", "Listening at %s", s.address())
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /service", func(w http.ResponseWriter, q *http.Request) {
+		code, body := services(q, s.get("one_xmlrpc"))
+		w.WriteHeader(code)
+		fmt.Fprint(w, body)
+	})
+	return listenHTTP(ctx, s.address(), mux)
+}
+
+func services(q *http.Request, endpoint string) (int, string) {
+	name, password, ok := q.BasicAuth()
+	if !ok {
+		return http.StatusUnauthorized, "A username and password must be provided"
+	}
+	if err := askOned(endpoint, name+":"+password); err != nil {
+		return http.StatusUnauthorized, "Invalid credentials"
+	}
+	return http.StatusOK, `{"DOCUMENT_POOL":{}}`
+}
+
+// haveAuth says whether oned has written serveradmin's credentials for a service.
+func haveAuth(r root, name string) error {
+	if _, err := os.ReadFile(r.path("/var/lib/one/.one/" + name)); err != nil {
+		return fmt.Errorf("read serveradmin's credentials: %w", err)
+	}
+	return nil
+}
+
+// askOned who a session is; an error says that it is nobody's.
+func askOned(endpoint, session string) error {
+	client, err := xmlrpc.NewClient(endpoint, nil)
+	if err != nil {
+		return fmt.Errorf("use %s: %w", endpoint, err)
+	}
+	defer client.Close()
+	var answer []any
+	if err := client.Call("one.user.info", []any{session, -1, false}, &answer); err != nil {
+		return fmt.Errorf("ask %s: %w", endpoint, err)
+	}
+	if ok, _ := answer[0].(bool); !ok {
+		return fmt.Errorf("%v", answer[1])
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	_ "modernc.org/sqlite"
+)
+
+// store keeps documents in tables of upstream's names: each row is the XML that
+// the API answers with.
+type store struct{ db *sql.DB }
+
+var errMissing = errors.New("there is no such object")
+
+// openStore connects to the database of the section DB, at once or not at all.
+func openStore(ctx context.Context, section conf, sqliteFile string) (*store, error) {
+	db, err := openDatabase(section, sqliteFile)
+	if err != nil {
+		return nil, fmt.Errorf("use the section DB: %w", err)
+	}
+	db.SetMaxOpenConns(1) // SQLite knows one writer
+	s := &store{db}
+	if err := s.createTables(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("use the database: %w", err), db.Close())
+	}
+	return s, nil
+}
+
+func openDatabase(section conf, sqliteFile string) (*sql.DB, error) {
+	switch backend := section.get("BACKEND"); backend {
+	case "sqlite":
+		return sql.Open("sqlite", "file:"+sqliteFile+"?_pragma=busy_timeout(2500)")
+	case "mysql":
+		return openMySQL(section)
+	default:
+		return nil, fmt.Errorf("BACKEND is %q; it can be sqlite or mysql", backend)
+	}
+}
+
+func openMySQL(section conf) (*sql.DB, error) {
+	port := section.get("PORT")
+	if port == "" || port == "0" {
+		port = "3306"
+	}
+	c := mysql.NewConfig()
+	c.Net, c.Addr = "tcp", net.JoinHostPort(section.get("SERVER"), port)
+	c.User, c.Passwd, c.DBName = section.get("USER"), section.get("PASSWD"), section.get("DB_NAME")
+	c.Timeout = 5 * time.Second
+	connector, err := mysql.NewConnector(c)
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(connector), nil
+}
+
+func (s *store) createTables(ctx context.Context) error {
+	tables := []string{"pool_control (tablename VARCHAR(32) PRIMARY KEY, last_oid BIGINT)"}
+	for _, pool := range []string{"user_pool", "host_pool", "template_pool", "vm_pool"} {
+		tables = append(tables, pool+" (oid INTEGER PRIMARY KEY, name VARCHAR(128), body MEDIUMTEXT)")
+	}
+	for _, table := range tables {
+		if err := s.exec(ctx, "CREATE TABLE IF NOT EXISTS "+table); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *store) exec(ctx context.Context, query string, args ...any) error {
+	if _, err := s.db.ExecContext(ctx, query, args...); err != nil {
+		return fmt.Errorf("%.40s…: %w", query, err)
+	}
+	return nil
+}
+
+// add a document under the next number; one that was given away is never given
+// again.
+func (s *store) add(ctx context.Context, table, name string, document func(id int) any) (int, error) {
+	id := -1
+	err := s.db.QueryRowContext(ctx, "SELECT last_oid FROM pool_control WHERE tablename = ?", table).Scan(&id)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("count the objects of %s: %w", table, err)
+	}
+	id++
+	if err := s.exec(ctx, "REPLACE INTO pool_control (tablename, last_oid) VALUES (?, ?)", table, id); err != nil {
+		return 0, err
+	}
+	return id, s.put(ctx, table, id, name, document(id))
+}
+
+func (s *store) put(ctx context.Context, table string, id int, name string, document any) error {
+	body, err := xml.Marshal(document)
+	if err != nil {
+		return fmt.Errorf("write the document %s %d: %w", table, id, err)
+	}
+	return s.exec(ctx, "REPLACE INTO "+table+" (oid, name, body) VALUES (?, ?, ?)", id, name, string(body))
+}
+
+func (s *store) body(ctx context.Context, table string, id int) (body string, err error) {
+	err = s.db.QueryRowContext(ctx, "SELECT body FROM "+table+" WHERE oid = ?", id).Scan(&body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", errMissing
+	}
+	return body, err
+}
+
+func (s *store) get(ctx context.Context, table string, id int, document any) error {
+	body, err := s.body(ctx, table, id)
+	if err != nil {
+		return err
+	}
+	return xml.Unmarshal([]byte(body), document)
+}
+
+func (s *store) remove(ctx context.Context, table string, id int) error {
+	if _, err := s.body(ctx, table, id); err != nil {
+		return err
+	}
+	return s.exec(ctx, "DELETE FROM "+table+" WHERE oid = ?", id)
+}
+
+// list decodes all documents of a table, in the order of their numbers.
+func list[T any](ctx context.Context, s *store, table string) (all []T, err error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT body FROM "+table+" ORDER BY oid")
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", table, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var body []byte
+		var one T
+		if err := rows.Scan(&body); err != nil {
+			return nil, fmt.Errorf("list %s: %w", table, err)
+		}
+		if err := xml.Unmarshal(body, &one); err != nil {
+			return nil, fmt.Errorf("read a document of %s: %w", table, err)
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}

@@ -1,0 +1,298 @@
+package standin
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/kolo/xmlrpc"
+	"github.com/stretchr/testify/suite"
+)
+
+// Suite runs the packaged programs in a folder of each test's own.
+type Suite struct {
+	suite.Suite
+	packages string
+	root     string
+	port     string // of oned
+	running  []func()
+}
+
+func TestPackages(t *testing.T) {
+	if _, err := exec.LookPath("dpkg-deb"); err != nil {
+		t.Skip("dpkg-deb is not there; apt-get install dpkg")
+	}
+	suite.Run(t, new(Suite))
+}
+
+func (s *Suite) SetupSuite() {
+	s.packages = s.T().TempDir()
+	s.Require().NoError(Build(s.T().Context(), ".", "7.2.0", s.packages))
+}
+
+// SetupTest unpacks all packages, and gives oned ports that are free.
+func (s *Suite) SetupTest() {
+	s.root = s.T().TempDir()
+	debs, err := filepath.Glob(filepath.Join(s.packages, "*.deb"))
+	s.Require().NoError(err)
+	for _, deb := range debs {
+		s.Require().NoError(exec.Command("dpkg-deb", "-x", deb, s.root).Run())
+	}
+	for _, dir := range []string{"run/lock/one", "var/log/one", "var/lib/one/.one"} {
+		s.Require().NoError(os.MkdirAll(filepath.Join(s.root, dir), 0o755))
+	}
+	s.write("var/lib/one/.one/one_auth", "oneadmin:se:cret\n")
+	s.port = s.freePort()
+	s.edit("etc/one/oned.conf", "PORT = 2633", "PORT = "+s.port, "0.0.0.0", "127.0.0.1",
+		`# HOSTNAME = "one-hostname"`, `HOSTNAME = "frontend"`, "#VM_MAD = [ NAME=", "VM_MAD = [ NAME=")
+	s.edit("etc/one/monitord.conf", "= 4124", "= "+s.freePort(), `"::"`, `"127.0.0.1"`, "# IM_MAD", "IM_MAD")
+}
+
+func (s *Suite) TearDownTest() {
+	for _, stop := range s.running {
+		stop()
+	}
+	s.running = nil
+}
+
+func (s *Suite) TestEveryPackageTellsWhatItIs() {
+	for _, name := range []string{"", "-tools", "-fireedge", "-flow", "-gate", "-guacd"} {
+		found, err := filepath.Glob(filepath.Join(s.packages, "opennebula"+name+"_7.2.0-1_*.deb"))
+		s.Require().NoError(err)
+		s.Require().Len(found, 1)
+		info, err := exec.Command("dpkg-deb", "--info", found[0]).CombinedOutput()
+		s.Require().NoError(err, string(info))
+		s.Contains(string(info), "Version: 7.2.0-1\n")
+		s.Contains(string(info), "runs no virtual machines")
+	}
+}
+
+func (s *Suite) TestStateOutlivesARestart() {
+	stop := s.start()
+	template := s.call("one.template.allocate", "NAME = \"kept\"\nCPU = 1")
+	s.Require().Equal(true, template[0], template)
+	stop()
+	s.NoFileExists(s.path("run/lock/one/one"))
+	auth, err := os.ReadFile(s.path("var/lib/one/.one/oneflow_auth"))
+	s.Require().NoError(err)
+
+	s.start()
+	s.Contains(s.call("one.template.info", template[1], false, false)[1], "<NAME>kept</NAME>")
+	s.Contains(s.call("one.user.info", -1, false)[1], "<NAME>oneadmin</NAME>")
+	s.Contains(s.call("one.system.config")[1], "<HOSTNAME>frontend</HOSTNAME>")
+	s.Equal("7.2.0", s.call("one.system.version")[1])
+	after, err := os.ReadFile(s.path("var/lib/one/.one/oneflow_auth"))
+	s.Require().NoError(err)
+	s.Equal(auth, after)
+}
+
+func (s *Suite) TestRefusals() {
+	s.start()
+	answer, err := s.callAs("oneadmin:wrong", "one.user.info", -1, false)
+	s.Require().NoError(err)
+	s.Equal([]any{false, "[one.user.info] the user could not be authenticated"}, answer[:2])
+	s.Equal(false, s.call("one.host.info", 7, false)[0])
+	_, err = s.callAs("oneadmin:se:cret", "one.vm.levitate", 1)
+	s.ErrorContains(err, "-506")
+	_, err = s.callAs("oneadmin:se:cret", "one.host.info", "seven")
+	s.ErrorContains(err, "parameter 1")
+	s.Contains(s.failedStart(), "lock file")
+}
+
+func (s *Suite) TestBootstrapIsRefused() {
+	s.write("var/lib/one/.one/oneflow_auth", "serveradmin:old\n")
+	s.Contains(s.failedStart(), "oneflow_auth already exists")
+	s.NoFileExists(s.path("run/lock/one/one"))
+}
+
+func (s *Suite) TestNothingStartsWithoutRemotes() {
+	s.Require().NoError(os.RemoveAll(s.path("var/lib/one/remotes")))
+	s.Contains(s.failedStart(), "scheduler")
+}
+
+func (s *Suite) TestNothingStartsWithoutADatabase() {
+	s.edit("etc/one/oned.conf", `DB = [ BACKEND = "sqlite",`, `DB = [ BACKEND = "mysql", SERVER = "127.0.0.1", PORT = `+s.freePort()+`,`)
+	s.Contains(s.failedStart(), "connection refused")
+}
+
+func (s *Suite) TestTheSchedulerPlaces() {
+	s.start()
+	metal := s.call("one.host.allocate", "metal", "kvm", "kvm", 0)[1]
+	dummy := s.call("one.host.allocate", "pretence", "dummy", "dummy", 0)[1]
+	first := s.call("one.vm.allocate", "CPU = 1", false)[1]
+	s.until("<STATE>3</STATE><LCM_STATE>3</LCM_STATE>", "one.vm.info", first)
+	s.until("<STATE>3</STATE>", "one.host.info", metal)
+	s.until("<STATE>2</STATE>", "one.host.info", dummy)
+	s.Contains(s.call("one.vm.info", first, false)[1], "<HISTORY_RECORDS><HISTORY><HOSTNAME>pretence</HOSTNAME>")
+	s.Equal(false, s.call("one.host.delete", dummy)[0])
+
+	s.killScheduler()
+	second := s.call("one.vm.allocate", "CPU = 1", false)[1]
+	s.Eventually(func() bool { return strings.Contains(s.log(), "Nothing is placed") }, time.Minute, 100*time.Millisecond)
+	s.Contains(s.call("one.vm.info", second, false)[1], "<STATE>1</STATE>")
+	s.Equal(true, s.call("one.vm.action", "terminate-hard", first)[0])
+	s.Contains(s.call("one.vm.info", first, false)[1], "<STATE>6</STATE>")
+	s.Equal(true, s.call("one.host.delete", dummy)[0])
+}
+
+func (s *Suite) TestServicesAskOned() {
+	flow, gate, fire := s.freePort(), s.freePort(), s.freePort()
+	s.edit("etc/one/oneflow-server.conf", ":port: 2474", ":port: "+flow, ":2633", ":"+s.port)
+	s.edit("etc/one/onegate-server.conf", ":port: 5030", ":port: "+gate)
+	s.edit("etc/one/fireedge-server.conf", "port: 2616", "port: "+fire, ":2633", ":"+s.port)
+	s.start()
+	s.background(s.path("usr/lib/one/standin"), "oneflow")
+	s.background(s.path("usr/lib/one/standin"), "onegate")
+
+	s.Equal(http.StatusUnauthorized, s.get("http://127.0.0.1:"+gate+"/vm", nil))
+	s.Equal(http.StatusUnauthorized, s.get("http://127.0.0.1:"+flow+"/service", nil))
+	s.Equal(http.StatusUnauthorized, s.get("http://oneadmin:wrong@127.0.0.1:"+flow+"/service", nil))
+	s.Equal(http.StatusOK, s.get("http://oneadmin:se%3Acret@127.0.0.1:"+flow+"/service", nil))
+
+	if _, err := exec.LookPath("node"); err != nil {
+		s.T().Skip("node is not there; FireEdge was not tried")
+	}
+	s.background("node", s.path("usr/lib/one/fireedge/dist/index.js"))
+	base := "http://127.0.0.1:" + fire + "/fireedge/"
+	s.Equal(http.StatusOK, s.get(base+"sunstone", nil))
+	s.Equal(http.StatusOK, s.get(base+"modules/HooksModule/remoteEntry.js", nil))
+	s.Equal(http.StatusUnauthorized, s.get(base+"api/user/info", nil))
+	s.Equal(http.StatusUnauthorized, s.login(base, "wrong").StatusCode)
+	cookies := s.login(base, "se:cret").Cookies()
+	s.Require().Len(cookies, 1)
+	s.Equal(http.StatusOK, s.get(base+"api/user/info", cookies[0]))
+}
+
+func (s *Suite) path(relative string) string { return filepath.Join(s.root, relative) }
+
+func (s *Suite) write(file, text string) {
+	s.Require().NoError(os.WriteFile(s.path(file), []byte(text), 0o600))
+}
+
+func (s *Suite) edit(file string, oldnew ...string) {
+	text, err := os.ReadFile(s.path(file))
+	s.Require().NoError(err)
+	s.write(file, strings.NewReplacer(oldnew...).Replace(string(text)))
+}
+
+func (s *Suite) freePort() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	s.Require().NoError(err)
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+func (s *Suite) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...) // a test's context ends before its programs may
+	cmd.Env = append(os.Environ(), "STANDIN_ROOT="+s.root)
+	return cmd
+}
+
+// background starts a program; what is returned ends it as a pod's end does.
+func (s *Suite) background(name string, args ...string) (stop func()) {
+	cmd := s.command(name, args...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	s.Require().NoError(cmd.Start())
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		s.NoError(cmd.Process.Signal(syscall.SIGTERM))
+		s.NoError(cmd.Wait(), "%s", &out)
+		s.Contains(out.String(), "it runs no virtual machines")
+	}
+	s.running = append(s.running, stop)
+	return stop
+}
+
+func (s *Suite) start() (stop func()) {
+	stop = s.background(s.path("usr/bin/oned"), "-f")
+	s.Require().Eventually(func() bool {
+		_, err := s.callAs("-", "one.system.version")
+		return err == nil
+	}, time.Minute, 50*time.Millisecond)
+	return stop
+}
+
+func (s *Suite) failedStart() string {
+	out, err := s.command(s.path("usr/bin/oned"), "-f").CombinedOutput()
+	var exit *exec.ExitError
+	s.Require().ErrorAs(err, &exit)
+	s.Equal(255, exit.ExitCode())
+	return string(out)
+}
+
+func (s *Suite) callAs(session, method string, args ...any) (answer []any, err error) {
+	client, err := xmlrpc.NewClient("http://127.0.0.1:"+s.port+"/RPC2", nil)
+	s.Require().NoError(err)
+	defer client.Close()
+	return answer, client.Call(method, append([]any{session}, args...), &answer)
+}
+
+func (s *Suite) call(method string, args ...any) []any {
+	answer, err := s.callAs("oneadmin:se:cret", method, args...)
+	s.Require().NoError(err)
+	return answer
+}
+
+func (s *Suite) until(want, method string, id any) {
+	s.Eventually(func() bool {
+		text, _ := s.call(method, id, false)[1].(string)
+		return strings.Contains(text, want)
+	}, time.Minute, 100*time.Millisecond, "%s never had %s", method, want)
+}
+
+func (s *Suite) log() string {
+	text, err := os.ReadFile(s.path("var/log/one/oned.log"))
+	s.Require().NoError(err)
+	return string(text)
+}
+
+func (s *Suite) killScheduler() {
+	found := regexp.MustCompile(`Scheduler driver started, pid (\d+)`).FindStringSubmatch(s.log())
+	s.Require().NotNil(found)
+	pid, err := strconv.Atoi(found[1])
+	s.Require().NoError(err)
+	s.Require().NoError(syscall.Kill(pid, syscall.SIGKILL))
+}
+
+// get waits for a server that has just been started.
+func (s *Suite) get(url string, cookie *http.Cookie) (code int) {
+	request, err := http.NewRequestWithContext(s.T().Context(), http.MethodGet, url, nil)
+	s.Require().NoError(err)
+	if cookie != nil {
+		request.AddCookie(cookie)
+	}
+	s.Require().Eventually(func() bool {
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return false
+		}
+		code = response.StatusCode
+		return response.Body.Close() == nil
+	}, time.Minute, 50*time.Millisecond, url)
+	return code
+}
+
+func (s *Suite) login(base, password string) *http.Response {
+	body := strings.NewReader(`{"user":"oneadmin","token":"` + password + `"}`)
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, base+"api/auth", body)
+	s.Require().NoError(err)
+	response, err := http.DefaultClient.Do(request)
+	s.Require().NoError(err)
+	s.NoError(response.Body.Close())
+	return response
+}

@@ -1,0 +1,3 @@
+# frozen_string_literal: true
+
+exec("#{ENV.fetch('STANDIN_ROOT', '')}/usr/lib/one/standin", 'oneflow')
