@@ -69,7 +69,7 @@ func Render(folder string, values map[string]any) (string, error) {
 
 // Uninstall takes a release away and waits until it is gone; it is no error if
 // there is none. Volumes and generated Secrets stay.
-func Uninstall(ctx context.Context, r Release) error {
+func Uninstall(r Release) error {
 	config, err := r.configuration()
 	if err != nil {
 		return err

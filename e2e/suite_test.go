@@ -64,7 +64,7 @@ func (s *Suite) install(ctx context.Context) {
 	}
 	s.Require().NoError(chart.Install(ctx, release))
 	s.T().Cleanup(func() {
-		s.NoError(chart.Uninstall(context.Background(), release))
+		s.NoError(chart.Uninstall(release))
 	})
 }
 

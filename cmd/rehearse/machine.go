@@ -102,7 +102,7 @@ func install(ctx context.Context, packages []string) error {
 
 // disableServices keeps what was installed from starting with the machine.
 func disableServices(ctx context.Context, packages []string) error {
-	if _, err := os.Stat("/run/systemd/system"); err != nil {
+	if _, err := os.Stat("/run/systemd/system"); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	for pkg, unit := range map[string]string{"containerd": "containerd.service", "etcd-server": "etcd.service"} {

@@ -108,8 +108,8 @@ func (r *rehearsal) runStages(ctx context.Context) error {
 	}{
 		{"programs", false, r.buildPrograms},
 		{"registry", false, r.startRegistry},
-		{"base images", false, r.serveBaseImages},
 		{"packages", r.options.image != "", r.findPackages},
+		{"base images", false, r.serveBaseImages},
 		{"image", r.options.image != "", r.buildImage},
 		{"image", r.options.image == "", r.useImage},
 		{"chart", false, r.publishChart},

@@ -244,7 +244,7 @@ func (r *rehearsal) install(ctx context.Context) (string, error) {
 	}
 	if r.options.kubeconfig != "" {
 		r.later(func() {
-			if err := chart.Uninstall(context.WithoutCancel(ctx), installed); err != nil {
+			if err := chart.Uninstall(installed); err != nil {
 				fmt.Fprintf(os.Stderr, "rehearse: %v\n", err)
 			}
 		})
@@ -311,18 +311,18 @@ func (r *rehearsal) followSuite(out io.Reader) (int, error) {
 	passed, failing := 0, false
 	for lines := bufio.NewScanner(io.TeeReader(out, log)); lines.Scan(); {
 		line := lines.Text()
-		test, isResult := strings.CutPrefix(line, "    --- ")
-		if isResult || strings.HasPrefix(line, "--- ") || strings.HasPrefix(line, "=== ") {
+		result, isResult := strings.CutPrefix(line, "    --- ")
+		switch {
+		case isResult:
+			say("%s", result)
+			failing = strings.HasPrefix(result, "FAIL")
+		case strings.HasPrefix(line, "--- "), strings.HasPrefix(line, "=== "):
 			failing = false
-		}
-		if strings.HasPrefix(test, "PASS") {
-			passed++
-		}
-		if isResult {
-			say("%s", test)
-			failing = strings.HasPrefix(test, "FAIL")
-		} else if failing || strings.Contains(line, "Error:") || strings.HasPrefix(line, "panic:") {
+		case failing, strings.Contains(line, "Error:"), strings.HasPrefix(line, "panic:"):
 			say("%s", line)
+		}
+		if isResult && strings.HasPrefix(result, "PASS") {
+			passed++
 		}
 	}
 	return passed, nil

@@ -37,8 +37,8 @@ func Waiting(ctx context.Context, kubeconfig, namespace string) (string, error) 
 
 func notReady(status corev1.ContainerStatus) string {
 	switch state := status.State; {
-	case status.Ready:
-		return ""
+	case status.Ready, state.Waiting != nil && state.Waiting.Reason == "PodInitializing":
+		return "" // an init container says more
 	case state.Waiting != nil && state.Waiting.Reason != "":
 		return state.Waiting.Reason
 	case state.Terminated != nil && state.Terminated.ExitCode != 0:

@@ -92,4 +92,5 @@ volumeMounts:
   - {name: etc, mountPath: /etc/one}
   - {name: log, mountPath: /var/log/one}
   - {name: tmp, mountPath: /tmp}
+  - {name: tmp, mountPath: /var/tmp} # the drivers' own, where a host is this very pod
 {{- end -}}

@@ -2,6 +2,7 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -124,7 +125,7 @@ func (b *Builder) Build(ctx context.Context, build Build) (Image, error) {
 	}
 	defer log.Close()
 	if err := b.buildctl(ctx, log, args...); err != nil {
-		return Image{}, fmt.Errorf("build %s: %s (the whole output is in %s)", build.Repository, reason(build.Log, err), build.Log)
+		return Image{}, fmt.Errorf("build %s: %s", build.Repository, reason(build.Log, err))
 	}
 	digest, err := readDigest(metadata)
 	return Image{Reference: build.Repository + "@" + digest}, err
@@ -139,23 +140,27 @@ func (b *Builder) buildctl(ctx context.Context, out *os.File, args ...string) er
 	return cmd.Run()
 }
 
-// reason finds the last sentence of a failed build: what our own scripts say,
-// else what the builder says.
+// reason finds in the log of a failed build what our own scripts say, else what
+// the builder says, and adds apt's last complaint.
 func reason(file string, err error) string {
 	content, readErr := os.ReadFile(file)
 	if readErr != nil {
 		return err.Error()
 	}
-	last := err.Error()
+	said, apt := "", ""
+	failure := err.Error()
 	for _, line := range strings.Split(string(content), "\n") {
-		if _, said, ok := strings.Cut(line, "install-opennebula: "); ok {
-			return said
+		if _, found, ok := strings.Cut(line, "install-opennebula: "); ok && said == "" {
+			said = found
 		}
-		if said, ok := strings.CutPrefix(line, "error: "); ok {
-			last = said
+		if _, found, ok := strings.Cut(line, " E: "); ok {
+			apt = " (" + found + ")"
+		}
+		if found, ok := strings.CutPrefix(line, "error: "); ok {
+			failure = found
 		}
 	}
-	return last
+	return cmp.Or(said, failure) + apt
 }
 
 func readDigest(file string) (string, error) {

@@ -25,8 +25,8 @@ func signingKey(file string) (*openpgp.Entity, error) {
 	}
 	defer content.Close()
 	keys, err := openpgp.ReadArmoredKeyRing(content)
-	if err != nil || len(keys) != 1 {
-		return nil, fmt.Errorf("the lab's signing key %s cannot be read (%v): remove the file, and a new one is made", file, err)
+	if err != nil {
+		return nil, fmt.Errorf("the lab's signing key %s cannot be read (%w): remove the file, and a new one is made", file, err)
 	}
 	return keys[0], nil
 }

@@ -100,7 +100,7 @@ func (c conf) xml() string {
 	var b strings.Builder
 	for _, a := range c {
 		fmt.Fprintf(&b, "<%s>%s", a.name, a.pairs.xml())
-		xml.EscapeText(&b, []byte(a.value)) // a Builder never fails
+		_ = xml.EscapeText(&b, []byte(a.value)) // a Builder never fails
 		fmt.Fprintf(&b, "</%s>", a.name)
 	}
 	return b.String()

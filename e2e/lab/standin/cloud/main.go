@@ -15,8 +15,7 @@ import (
 var version = "0.0.0" // OpenNebula's; the build sets it
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
+	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	if err := run(ctx, root(os.Getenv("STANDIN_ROOT")), os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(255)

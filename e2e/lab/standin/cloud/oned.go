@@ -93,7 +93,7 @@ func (o *oned) serve(ctx context.Context, r root) (err error) {
 	if err != nil {
 		return fmt.Errorf("start the scheduler manager: %w", err)
 	}
-	defer func() { stop(); sched.cmd.Wait() }()
+	defer func() { stop(); _ = sched.cmd.Wait() }()
 	o.log.printf("SCM", "I", "Scheduler driver started, pid %d", sched.cmd.Process.Pid)
 	if err := listenMonitor(ctx, o.monitor.section("NETWORK"), logger{r.path("/var/log/one/monitor.log")}); err != nil {
 		return fmt.Errorf("start the information manager: %w", err)
@@ -227,7 +227,7 @@ func (o *oned) deploy(ctx context.Context, a placement) error {
 // listenHTTP serves until the context ends.
 func listenHTTP(ctx context.Context, address string, handler http.Handler) error {
 	server := &http.Server{Addr: address, Handler: handler, ReadHeaderTimeout: 15 * time.Second}
-	stop := context.AfterFunc(ctx, func() { server.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("listen on %s: %w", address, err)

@@ -28,7 +28,7 @@ func listenMonitor(ctx context.Context, network conf, log logger) error {
 		return errors.Join(err, udp.Close())
 	}
 	log.printf("MON", "I", "Listening at %s, agents report to %s", address, network.get("MONITOR_ADDRESS"))
-	context.AfterFunc(ctx, func() { udp.Close() })
+	context.AfterFunc(ctx, func() { _ = udp.Close() })
 	go func() {
 		for buffer := make([]byte, 1<<16); ; {
 			n, from, err := udp.ReadFrom(buffer)
@@ -47,14 +47,14 @@ func listenTCP(ctx context.Context, address string) error {
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", address, err)
 	}
-	context.AfterFunc(ctx, func() { l.Close() })
+	context.AfterFunc(ctx, func() { _ = l.Close() })
 	go func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return // closed
 			}
-			c.Close()
+			_ = c.Close()
 		}
 	}()
 	return nil
@@ -169,7 +169,7 @@ func askOned(endpoint, session string) error {
 	if err != nil {
 		return fmt.Errorf("use %s: %w", endpoint, err)
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	var answer []any
 	if err := client.Call("one.user.info", []any{session, -1, false}, &answer); err != nil {
 		return fmt.Errorf("ask %s: %w", endpoint, err)

@@ -74,7 +74,7 @@ func encode(v any) string {
 		return "<value><array><data>" + items.String() + "</data></array></value>"
 	default:
 		var text strings.Builder
-		xml.EscapeText(&text, fmt.Append(nil, v)) // a Builder never fails
+		_ = xml.EscapeText(&text, fmt.Append(nil, v)) // a Builder never fails
 		return "<value><string>" + text.String() + "</string></value>"
 	}
 }

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # What the roles have in common. Sourced, never run.
+# shellcheck disable=SC2034 # used by those that source it
 
 packaged=/usr/share/opennebula-frontend # what the packages ship, laid aside at build time
 home=/var/lib/one
@@ -27,14 +28,18 @@ wait_for() {
     done
 }
 
-# xmlrpc_version: what oned's API says when asked for its version.
+# xmlrpc_version: what oned's API says when oneadmin asks for its version. The
+# credentials go by the standard input, which no list of processes shows.
 xmlrpc_version() {
+    local session
+    session=$(sed 's/&/\&amp;/g; s/</\&lt;/g' "$auth/one_auth")
     curl --silent --show-error --fail --max-time 5 \
-        --header 'Content-Type: text/xml' \
-        --data '<?xml version="1.0"?><methodCall><methodName>one.system.version</methodName><params><param><value><string>-</string></value></param></params></methodCall>' \
-        http://localhost:2633/RPC2
+        --header 'Content-Type: text/xml' --data @- http://localhost:2633/RPC2 <<-XML
+		<?xml version="1.0"?><methodCall><methodName>one.system.version</methodName><params><param><value><string>$session</string></value></param></params></methodCall>
+	XML
 }
 
+# oned_answers: it serves its API, whether it likes the password or not.
 oned_answers() { xmlrpc_version 2>/dev/null | grep -q '<methodResponse>'; }
 
 # follow_logs FILE…: copies to stdout what services write into their own files,

@@ -20,7 +20,7 @@ class OneConf
   attr_reader :file, :text
 
   def self.read(file)
-    new(file, File.read(file))
+    new(file, File.read(file, encoding: Encoding::UTF_8))
   end
 
   def initialize(file, text)

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// program is the compiled command, run as a user runs it.
+type program struct {
+	path string
+	env  []string
+}
+
+// compile builds the command into a folder that every user may read.
+func compile(t *testing.T) program {
+	dir, err := os.MkdirTemp("", "rehearse-")
+	require.NoError(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	require.NoError(t, os.Chmod(dir, 0o755))
+	path := filepath.Join(dir, "rehearse")
+	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
+	return program{path: path, env: os.Environ()}
+}
+
+// outcome of one call.
+type outcome struct {
+	code   int
+	stdout string
+	stderr string
+}
+
+// run calls the command and waits for its end.
+func (p program) run(t *testing.T, args ...string) outcome {
+	return p.runUntil(t, "", args...)
+}
+
+// runUntil calls the command and interrupts it, as Ctrl-C does, once it has
+// printed a line.
+func (p program) runUntil(t *testing.T, line string, args ...string) outcome {
+	ctx, cancel := context.WithTimeout(t.Context(), 80*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, p.path, args...)
+	cmd.Env = p.env
+	out := &watcher{want: line, met: func() { _ = cmd.Process.Signal(syscall.SIGINT) }}
+	var problem bytes.Buffer
+	cmd.Stdout, cmd.Stderr = out, &problem
+	err := cmd.Run()
+	t.Logf("rehearse %s\n%s%s", strings.Join(args, " "), out.String(), problem.String())
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	return outcome{code: cmd.ProcessState.ExitCode(), stdout: out.String(), stderr: problem.String()}
+}
+
+// watcher collects output, and acts once on a line of it.
+type watcher struct {
+	bytes.Buffer
+	want string
+	met  func()
+}
+
+func (w *watcher) Write(p []byte) (int, error) {
+	n, err := w.Buffer.Write(p)
+	if w.want != "" && strings.Contains(w.String(), w.want+"\n") {
+		w.want = ""
+		w.met()
+	}
+	return n, err
+}
+
+// requireRefusal checks that a call failed with one sentence which holds words.
+func requireRefusal(t *testing.T, o outcome, code int, words ...string) {
+	require.Equal(t, code, o.code, o.stderr)
+	require.Equal(t, 1, strings.Count(o.stderr, "\n"), "one sentence: %s", o.stderr)
+	for _, word := range words {
+		require.Contains(t, o.stderr, word)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	p := compile(t)
+	for name, test := range map[string]struct {
+		args  []string
+		words []string
+	}{
+		"unknown flag":            {[]string{"--relase=7.2.0"}, []string{"--relase", "--help"}},
+		"unknown command":         {[]string{"up"}, []string{`"up"`, "--help"}},
+		"no version":              {[]string{"--version=seven"}, []string{`"seven"`, "give a release as X.Y.Z"}},
+		"no image reference":      {[]string{"--image=Not An Image"}, []string{`"Not An Image" is not an image reference`, "write it as"}},
+		"image by tag":            {[]string{"--image=example.org/frontend:7.2.0"}, []string{"give the image by digest"}},
+		"no network":              {[]string{"--network=10.0.0.0/8"}, []string{`"10.0.0.0/8"`, "give a free IPv4 /24"}},
+		"two sources":             {[]string{"--packages=.", "--repository=http://localhost"}, []string{"give one of them"}},
+		"cluster, no registry":    {[]string{"--kubeconfig=config"}, []string{"--kubeconfig needs --registry"}},
+		"registry without folder": {[]string{"--registry=example.org"}, []string{"--registry", "write it as registry.example.org/team"}},
+	} {
+		t.Run(name, func(t *testing.T) { requireRefusal(t, p.run(t, test.args...), 2, test.words...) })
+	}
+}
+
+func TestValuesAreCheckedFirst(t *testing.T) {
+	p := compile(t)
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("sunstoen: {port: 80}\n"), 0o644))
+	requireRefusal(t, p.run(t, "--values="+file), 1, file, "sunstoen", "chart/opennebula/values.yaml")
+
+	require.NoError(t, os.WriteFile(file, []byte("- a\n- list\n"), 0o644))
+	requireRefusal(t, p.run(t, "--values="+file), 1, file, "not a YAML mapping")
+	requireRefusal(t, p.run(t, "--values="+file+".not"), 1, file+".not")
+}
+
+func TestOutsideOfACheckout(t *testing.T) {
+	p := compile(t)
+	t.Chdir(t.TempDir())
+	requireRefusal(t, p.run(t), 1, "run it from within one")
+}
+
+func TestMerge(t *testing.T) {
+	base := map[string]any{"a": map[string]any{"x": 1, "y": 2}, "b": 1}
+	over := map[string]any{"a": map[string]any{"y": 3}, "b": map[string]any{"z": 4}}
+	require.Equal(t, map[string]any{
+		"a": map[string]any{"x": 1, "y": 3}, "b": map[string]any{"z": 4},
+	}, merge(base, over))
+}
