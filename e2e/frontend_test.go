@@ -117,18 +117,22 @@ func (s *Suite) TestMonitorListens() {
 }
 
 // The scheduler is a driver of oned: only when it lives is a virtual machine
-// given a host. OpenNebula's own dummy driver then says that it runs.
+// given a host. OpenNebula's own dummy driver then says that it runs. The host is
+// the front-end itself: at the end oned logs in to it to remove what a virtual
+// machine leaves.
 func (s *Suite) TestSchedulerPlaces() {
 	ctx := s.context(5 * time.Minute)
 	api := s.api()
-	host, err := api.CreateHost("e2e-dummy", "dummy", "dummy")
+	name, err := api.Hostname()
+	s.Require().NoError(err)
+	host, err := api.CreateHost(name, "dummy", "dummy")
 	s.Require().NoError(err)
 	s.T().Cleanup(func() { s.NoError(frontend.Eventually(ctx, func() error { return api.DeleteHost(host) })) })
 	s.Require().NoError(frontend.Eventually(ctx, func() error { return monitored(api, host) }))
 
 	vm, err := api.CreateVM("NAME = e2e-placed\nCPU = 0.1\nMEMORY = 16\n")
 	s.Require().NoError(err)
-	s.NoError(frontend.Eventually(ctx, func() error { return running(api, vm, "e2e-dummy") }))
+	s.NoError(frontend.Eventually(ctx, func() error { return running(api, vm, name) }))
 	s.Require().NoError(api.TerminateVM(vm))
 	s.NoError(frontend.Eventually(ctx, func() error { return done(api, vm) }))
 }
