@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -36,7 +37,7 @@ func execute(ctx context.Context, args []string) int {
 	if errors.As(err, &said) {
 		return int(said)
 	}
-	fmt.Fprintf(os.Stderr, "rehearse: %v\n", explain(ctx, err))
+	fmt.Fprintf(os.Stderr, "rehearse: %s\n", oneLine(explain(ctx, err)))
 	var usage usageError
 	if errors.As(err, &usage) {
 		return 2
@@ -55,6 +56,15 @@ func explain(ctx context.Context, err error) error {
 	default:
 		return err
 	}
+}
+
+// oneLine joins what libraries say in several lines.
+func oneLine(err error) string {
+	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' })
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(line)
+	}
+	return strings.Join(lines, "; ")
 }
 
 func command() *cobra.Command {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,23 +16,32 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// program is the compiled command, run as a user runs it.
-type program struct {
-	path string
-	env  []string
+// compiled is the command as a file, made once for all tests.
+var compiled string
+
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+// testMain compiles the command into a folder that every user may read.
+func testMain(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "rehearse-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		log.Fatal(err)
+	}
+	compiled = filepath.Join(dir, "rehearse")
+	if out, err := exec.Command("go", "build", "-o", compiled, ".").CombinedOutput(); err != nil {
+		log.Fatalf("compile the command: %v: %s", err, out)
+	}
+	return m.Run()
 }
 
-// compile builds the command into a folder that every user may read.
-func compile(t *testing.T) program {
-	dir, err := os.MkdirTemp("", "rehearse-")
-	require.NoError(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	require.NoError(t, os.Chmod(dir, 0o755))
-	path := filepath.Join(dir, "rehearse")
-	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
-	return program{path: path, env: os.Environ()}
-}
+// program is the compiled command, run as a user runs it.
+type program struct{ env []string }
+
+func newProgram() program { return program{env: os.Environ()} }
 
 // outcome of one call.
 type outcome struct {
@@ -50,7 +60,7 @@ func (p program) run(t *testing.T, args ...string) outcome {
 func (p program) runUntil(t *testing.T, line string, args ...string) outcome {
 	ctx, cancel := context.WithTimeout(t.Context(), 80*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, p.path, args...)
+	cmd := exec.CommandContext(ctx, compiled, args...)
 	cmd.Env = p.env
 	out := &watcher{want: line, met: func() { _ = cmd.Process.Signal(syscall.SIGINT) }}
 	var problem bytes.Buffer
@@ -66,19 +76,21 @@ func (p program) runUntil(t *testing.T, line string, args ...string) outcome {
 
 // watcher collects output, and acts once on a line of it.
 type watcher struct {
-	bytes.Buffer
+	seen bytes.Buffer
 	want string
 	met  func()
 }
 
 func (w *watcher) Write(p []byte) (int, error) {
-	n, err := w.Buffer.Write(p)
-	if w.want != "" && strings.Contains(w.String(), w.want+"\n") {
+	n, err := w.seen.Write(p)
+	if w.want != "" && strings.Contains(w.seen.String(), w.want+"\n") {
 		w.want = ""
 		w.met()
 	}
 	return n, err
 }
+
+func (w *watcher) String() string { return w.seen.String() }
 
 // requireRefusal checks that a call failed with one sentence which holds words.
 func requireRefusal(t *testing.T, o outcome, code int, words ...string) {
@@ -90,7 +102,7 @@ func requireRefusal(t *testing.T, o outcome, code int, words ...string) {
 }
 
 func TestUsage(t *testing.T) {
-	p := compile(t)
+	p := newProgram()
 	for name, test := range map[string]struct {
 		args  []string
 		words []string
@@ -110,7 +122,7 @@ func TestUsage(t *testing.T) {
 }
 
 func TestValuesAreCheckedFirst(t *testing.T) {
-	p := compile(t)
+	p := newProgram()
 	file := filepath.Join(t.TempDir(), "values.yaml")
 	require.NoError(t, os.WriteFile(file, []byte("sunstoen: {port: 80}\n"), 0o644))
 	requireRefusal(t, p.run(t, "--values="+file), 1, file, "sunstoen", "chart/opennebula/values.yaml")
@@ -121,7 +133,7 @@ func TestValuesAreCheckedFirst(t *testing.T) {
 }
 
 func TestOutsideOfACheckout(t *testing.T) {
-	p := compile(t)
+	p := newProgram()
 	t.Chdir(t.TempDir())
 	requireRefusal(t, p.run(t), 1, "run it from within one")
 }

@@ -29,7 +29,7 @@ func requireLab(t *testing.T) program {
 	if os.Geteuid() != 0 {
 		t.Skip("the lab needs root")
 	}
-	return compile(t)
+	return newProgram()
 }
 
 // requireNothingLeft looks for what a rehearsal may leave on a machine.
@@ -83,7 +83,7 @@ func TestInterrupt(t *testing.T) {
 
 func TestKilled(t *testing.T) {
 	p := requireLab(t)
-	cmd := exec.Command(p.path)
+	cmd := exec.Command(compiled)
 	out := &watcher{want: "database image", met: func() { _ = cmd.Process.Kill() }}
 	cmd.Stdout = out
 	require.Error(t, cmd.Run())
@@ -118,7 +118,7 @@ func TestBadPackages(t *testing.T) {
 		"a port in use":                      {[]string{"--registry-port=" + usedPort(t)}, []string{"is in use", "--registry-port"}},
 		"another port in use":                {[]string{"--packages-port=" + usedPort(t)}, []string{"is in use", "--packages-port"}},
 		"a network in use":                   {[]string{"--network=127.0.0.0/24"}, []string{"127.0.0.0/24 is in use", "--network"}},
-		"an image that is not there":         {[]string{"--image=127.0.0.1:1/a@sha256:" + strings.Repeat("0", 64)}, []string{"read the image 127.0.0.1:1/a"}},
+		"an image that is not there":         {[]string{"--image=127.0.0.1:1/team/image@sha256:" + strings.Repeat("0", 64)}, []string{"read the image 127.0.0.1:1/team/image"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			requireRefusal(t, p.run(t, test.args...), 1, test.words...)
@@ -138,8 +138,8 @@ func TestFullDisk(t *testing.T) {
 }
 
 func TestWithoutRoot(t *testing.T) {
-	p := requireLab(t)
-	cmd := exec.Command(p.path)
+	requireLab(t)
+	cmd := exec.Command(compiled)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	out, err := cmd.CombinedOutput()
 	require.Error(t, err)
