@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log"
 	"os"
 	"os/exec"
@@ -19,23 +20,28 @@ import (
 // compiled is the command as a file, made once for all tests.
 var compiled string
 
-func TestMain(m *testing.M) { os.Exit(testMain(m)) }
-
-// testMain compiles the command into a folder that every user may read.
-func testMain(m *testing.M) int {
+func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "rehearse-")
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
-	if err := os.Chmod(dir, 0o755); err != nil {
-		log.Fatal(err)
+	code := 1
+	if err := compile(dir); err == nil {
+		code = m.Run()
+	} else {
+		log.Print(err)
 	}
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// compile makes the command, in a folder that every user may read.
+func compile(dir string) error {
 	compiled = filepath.Join(dir, "rehearse")
 	if out, err := exec.Command("go", "build", "-o", compiled, ".").CombinedOutput(); err != nil {
-		log.Fatalf("compile the command: %v: %s", err, out)
+		return fmt.Errorf("compile the command: %w: %s", err, out)
 	}
-	return m.Run()
+	return os.Chmod(dir, 0o755)
 }
 
 // program is the compiled command, run as a user runs it.
