@@ -83,7 +83,10 @@ func down(ctx context.Context) error {
 		return err
 	}
 	defer held.release()
-	sweep(ctx, cache)
+	sweepLab(ctx)
+	if err := os.RemoveAll(runFolder(cache)); err != nil {
+		return fmt.Errorf("remove the run's folder: %w", err)
+	}
 	fmt.Printf("Nothing of a rehearsal is running. What it built for later ones is in %s.\n", cache)
 	return nil
 }
@@ -96,7 +99,7 @@ func endHolder(ctx context.Context) (*lock, error) {
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return nil, fmt.Errorf("end process %d: %w: run it as root", pid, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	for {
 		held, err := takeLock()
@@ -105,16 +108,15 @@ func endHolder(ctx context.Context) (*lock, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("process %d has not ended within 2 minutes: end it with kill -9 %d, and try again", pid, pid)
+			return nil, fmt.Errorf("process %d has not ended within 5 minutes: end it with kill -9 %d, and try again", pid, pid)
 		case <-time.After(300 * time.Millisecond):
 		}
 	}
 }
 
-// sweep removes what may be left when a rehearsal was killed: its processes and
-// their mounts have ended with it.
-func sweep(ctx context.Context, cache string) {
+// sweepLab removes what may be left of a lab when a rehearsal was killed: its
+// processes and their mounts have ended with it.
+func sweepLab(ctx context.Context) {
 	network.Sweep(ctx)
 	cluster.Sweep()
-	_ = os.RemoveAll(runFolder(cache))
 }

@@ -78,7 +78,12 @@ func rehearse(ctx context.Context, o options) error {
 		return err
 	}
 	defer held.release()
-	sweep(ctx, cache)
+	if o.kubeconfig == "" {
+		sweepLab(ctx)
+	}
+	if err := os.RemoveAll(runFolder(cache)); err != nil {
+		return fmt.Errorf("remove what an earlier run left: %w", err)
+	}
 	r := &rehearsal{options: o, checkout: checkout, cache: cache, state: runFolder(cache), values: values, kubeconfig: o.kubeconfig}
 	return r.run(ctx)
 }
@@ -107,6 +112,7 @@ func (r *rehearsal) runStages(ctx context.Context) error {
 		run  func(context.Context) (string, error)
 	}{
 		{"programs", false, r.buildPrograms},
+		{"network", r.options.kubeconfig != "", r.startNetwork},
 		{"registry", false, r.startRegistry},
 		{"packages", r.options.image != "", r.findPackages},
 		{"base images", false, r.serveBaseImages},
@@ -199,7 +205,12 @@ func (r *rehearsal) origin() string {
 	return r.source.Kind
 }
 
-// host is the lab's address of this machine, with a port.
+// host is where this machine serves a port to the builder and, if there is one, to
+// the lab's node.
 func (r *rehearsal) host(port uint16) string {
-	return netip.AddrPortFrom(r.network.Address(1), port).String()
+	address := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	if r.network != nil {
+		address = r.network.Address(1)
+	}
+	return netip.AddrPortFrom(address, port).String()
 }

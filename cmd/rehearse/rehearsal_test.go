@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,8 +17,15 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pablodelarco/opennebula-helm/e2e/frontend"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/cluster"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/images"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/network"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/packages"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/registry"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/standin"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/tools"
+	"github.com/pablodelarco/opennebula-helm/image"
 )
 
 // requireLab skips where the lab cannot be, and fails where it could but lacks
@@ -75,10 +83,73 @@ func TestRehearsal(t *testing.T) {
 // Ctrl-C while a stage is at work.
 func TestInterrupt(t *testing.T) {
 	p := requireLab(t)
-	for _, at := range []string{"packages", "image", "cluster"} {
+	for _, at := range []string{"packages", "image"} {
 		requireRefusal(t, p.runUntil(t, at), 1, "interrupted")
 		requireNothingLeft(t)
 	}
+}
+
+// A registry that is there already gets what is published, and the lab's cluster
+// installs it.
+func TestGivenRegistry(t *testing.T) {
+	p := requireLab(t)
+	r, err := registry.Start("127.0.0.1:0", t.TempDir())
+	require.NoError(t, err)
+	defer r.Stop()
+	o := p.runUntil(t, "suite", "--registry="+r.Address()+"/team", "--plain-http")
+	requireRefusal(t, o, 1, "interrupted")
+	requireNothingLeft(t)
+
+	tags, err := image.Published(t.Context(), r.Address()+"/team/opennebula-frontend")
+	require.NoError(t, err)
+	require.Contains(t, tags, "7.2.0")
+	require.Contains(t, o.stdout, "oci://"+r.Address()+"/team/charts/opennebula:")
+}
+
+// A cluster that is there already, here the lab's, is left as it was.
+func TestGivenCluster(t *testing.T) {
+	p := requireLab(t)
+	kubeconfig, place := startCluster(t)
+	values := filepath.Join(t.TempDir(), "values.yaml")
+	require.NoError(t, os.WriteFile(values, []byte("mariadb: {enabled: false} # the database is SQLite\n"), 0o644))
+
+	o := p.run(t, "--kubeconfig="+kubeconfig, "--registry="+place+"/team", "--plain-http", "--values="+values)
+	require.Equal(t, 0, o.code, o.stderr)
+	require.Contains(t, o.stdout, "tests passed")
+	// Creating it anew shows that nothing was left; having it is then a refusal.
+	require.NoError(t, frontend.CreateNamespace(t.Context(), kubeconfig, releaseName))
+	requireRefusal(t, p.run(t, "--kubeconfig="+kubeconfig, "--registry="+place+"/team", "--plain-http", "--values="+values),
+		1, "has a namespace opennebula already", "remove it")
+}
+
+// startCluster starts what a user may have already: a cluster, and a registry that
+// it pulls from.
+func startCluster(t *testing.T) (kubeconfig, registryAddress string) {
+	ctx, state := t.Context(), t.TempDir()
+	cache, err := cacheFolder()
+	require.NoError(t, err)
+	programs := tools.Builder{Source: "../../e2e/lab/tools", Cache: filepath.Join(cache, "programs"), Log: t.Logf}
+	folder := func(m tools.Module) string {
+		f, err := programs.Build(ctx, m)
+		require.NoError(t, err)
+		return f
+	}
+	wire, err := network.New("10.98.1.0/24")
+	require.NoError(t, err)
+	require.NoError(t, wire.Start(ctx))
+	t.Cleanup(func() { wire.Stop(context.Background()) })
+	r, err := registry.Start(wire.Address(1).String()+":0", filepath.Join(state, "registry"))
+	require.NoError(t, err)
+	t.Cleanup(r.Stop)
+	pause, err := images.PushPause(ctx, r.Address(), filepath.Join(folder(tools.Pause()), "pause"))
+	require.NoError(t, err)
+	c, err := cluster.Start(ctx, cluster.Config{
+		Kubernetes: folder(tools.Kubernetes()), CoreDNS: folder(tools.CoreDNS()), Pause: folder(tools.Pause()),
+		State: state, Network: wire, Registry: r.Address(), PauseImage: pause,
+	})
+	require.NoError(t, err)
+	t.Cleanup(c.Stop)
+	return c.Kubeconfig(), r.Address()
 }
 
 func TestKilled(t *testing.T) {

@@ -49,15 +49,23 @@ func (r *rehearsal) buildPrograms(ctx context.Context) (string, error) {
 	return strings.Join(names, ", "), nil
 }
 
-func (r *rehearsal) startRegistry(ctx context.Context) (string, error) {
+// startNetwork makes the wire to the lab's node.
+func (r *rehearsal) startNetwork(ctx context.Context) (string, error) {
+	wire, err := network.New(r.options.network)
+	if err != nil {
+		return "", err
+	}
+	if err := wire.Start(ctx); err != nil {
+		return "", err
+	}
+	r.network = wire
+	r.later(func() { wire.Stop(context.WithoutCancel(ctx)) })
+	return wire.Subnet.String(), nil
+}
+
+// startRegistry serves base images, and what is built.
+func (r *rehearsal) startRegistry(context.Context) (string, error) {
 	var err error
-	if r.network, err = network.New(r.options.network); err != nil {
-		return "", err
-	}
-	if err := r.network.Start(ctx); err != nil {
-		return "", err
-	}
-	r.later(func() { r.network.Stop(context.WithoutCancel(ctx)) })
 	r.registry, err = registry.Start(r.host(r.registryPort), filepath.Join(r.state, "registry"))
 	if err != nil {
 		return "", err
@@ -235,27 +243,33 @@ func (r *rehearsal) buildDatabaseImage(ctx context.Context) (string, error) {
 }
 
 func (r *rehearsal) install(ctx context.Context) (string, error) {
+	if err := frontend.CreateNamespace(ctx, r.kubeconfig, releaseName); err != nil {
+		return "", err
+	}
+	if r.options.kubeconfig != "" {
+		r.later(func() { r.removeNamespace(context.WithoutCancel(ctx)) })
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go r.showWaiting(ctx)
-	installed := chart.Release{
+	err := chart.Install(ctx, chart.Release{
 		Kubeconfig: r.kubeconfig, Namespace: releaseName, Name: releaseName,
 		Chart: r.chart.Reference, PlainHTTP: r.isPlain(), Values: r.values, Timeout: 10 * time.Minute,
-	}
-	if r.options.kubeconfig != "" {
-		r.later(func() {
-			if err := chart.Uninstall(installed); err != nil {
-				fmt.Fprintf(os.Stderr, "rehearse: %v\n", err)
-			}
-		})
-	}
-	if err := chart.Install(ctx, installed); err != nil {
+	})
+	if err != nil {
 		if waiting, _ := frontend.Waiting(ctx, r.kubeconfig, releaseName); waiting != "" {
 			return "", fmt.Errorf("%w; not ready: %s", err, waiting)
 		}
 		return "", err
 	}
 	return "release " + releaseName + ", ready", nil
+}
+
+// removeNamespace takes away what a cluster that stays was given.
+func (r *rehearsal) removeNamespace(ctx context.Context) {
+	if err := frontend.DeleteNamespace(ctx, r.kubeconfig, releaseName); err != nil {
+		fmt.Fprintf(os.Stderr, "rehearse: %s\n", oneLine(err))
+	}
 }
 
 // showWaiting says from time to time what an installation waits for.
