@@ -51,9 +51,12 @@ func requireNothingLeft(t *testing.T) {
 	cgroups, err := filepath.Glob("/sys/fs/cgroup/*/opennebula-lab")
 	require.NoError(t, err)
 	require.Empty(t, cgroups)
-	commands, err := exec.Command("ps", "-eo", "args").Output()
+	processes, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	require.NoError(t, err)
-	require.NotContains(t, string(commands), runFolder(cache), "the lab's processes are gone")
+	for _, process := range processes {
+		command, _ := os.ReadFile(process) // it may have ended since
+		require.NotContains(t, string(command), runFolder(cache), "the lab's processes are gone")
+	}
 	mounts, err := os.ReadFile("/proc/mounts")
 	require.NoError(t, err)
 	require.NotContains(t, string(mounts), cache)
