@@ -213,7 +213,15 @@ func TestFullDisk(t *testing.T) {
 
 func TestWithoutRoot(t *testing.T) {
 	requireLab(t)
+	// This checkout may lie where only root looks; one beside the command does not.
+	checkout := filepath.Dir(compiled)
+	require.NoError(t, os.CopyFS(filepath.Join(checkout, "chart"), os.DirFS("../../chart")))
+	module, err := os.ReadFile("../../go.mod")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(checkout, "go.mod"), module, 0o644))
+
 	cmd := exec.Command(compiled)
+	cmd.Dir = checkout
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	out, err := cmd.CombinedOutput()
 	require.Error(t, err)
