@@ -17,8 +17,9 @@ import (
 )
 
 func main() {
-	// The process ends with the command; there is no one to stop the signals for.
-	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// The process ends with the command; there is no one to stop the signals for. A
+	// reader that goes away (| head) would otherwise end it with no time to clean up.
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	os.Exit(execute(ctx, os.Args[1:]))
 }
 

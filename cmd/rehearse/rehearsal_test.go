@@ -92,6 +92,23 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// A reader that goes away, as head does, is an interruption.
+func TestBrokenPipe(t *testing.T) {
+	requireLab(t)
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	cmd := exec.Command(compiled)
+	cmd.Stdout = write
+	require.NoError(t, cmd.Start())
+	write.Close()
+	_, err = read.Read(make([]byte, 1)) // it has begun
+	require.NoError(t, err)
+	read.Close()
+	require.Error(t, cmd.Wait())
+	require.Equal(t, 1, cmd.ProcessState.ExitCode(), "it ends by itself, not by the signal")
+	requireNothingLeft(t)
+}
+
 // A registry that is there already gets what is published, and the lab's cluster
 // installs it.
 func TestGivenRegistry(t *testing.T) {
