@@ -105,7 +105,7 @@ func (m *OpennebulaHelm) Test(ctx context.Context) (string, error) {
 		WithMountedCache("/root/.cache/go-build", dag.CacheVolume("go-build")).
 		WithMountedDirectory("/src", m.Source).
 		WithWorkdir("/src").
-		WithExec([]string{"go", "test", "-short", "./..."}).
+		WithExec([]string{"go", "test", "-count=1", "-short", "./..."}).
 		Stdout(ctx)
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
 // Repository is where released images are published.
@@ -40,13 +39,9 @@ type Info struct {
 // Inspect reads an image from its registry and checks that it is a front-end:
 // labelled with a version and running as oneadmin.
 func Inspect(ctx context.Context, reference string, options ...name.Option) (Info, error) {
-	ref, err := Parse(reference, options...)
+	ref, img, err := read(ctx, reference, options...)
 	if err != nil {
 		return Info{}, err
-	}
-	img, err := remote.Image(ref, access(ctx)...)
-	if err != nil {
-		return Info{}, fmt.Errorf("read the image %s: %w", reference, err)
 	}
 	info, err := describe(img)
 	if err != nil {

@@ -8,9 +8,23 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
+
+// read finds an image by its reference.
+func read(ctx context.Context, reference string, options ...name.Option) (name.Reference, v1.Image, error) {
+	ref, err := Parse(reference, options...)
+	if err != nil {
+		return nil, nil, err
+	}
+	img, err := remote.Image(ref, access(ctx)...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the image %s: %w", reference, err)
+	}
+	return ref, img, nil
+}
 
 func access(ctx context.Context) []remote.Option {
 	return []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)}
@@ -61,13 +75,9 @@ func Tag(ctx context.Context, reference string, tags []string, options ...name.O
 
 // Copy copies an image, by digest, into another repository.
 func Copy(ctx context.Context, reference, repository string, options ...name.Option) error {
-	ref, err := Parse(reference, options...)
+	ref, img, err := read(ctx, reference, options...)
 	if err != nil {
 		return err
-	}
-	img, err := remote.Image(ref, access(ctx)...)
-	if err != nil {
-		return fmt.Errorf("read the image %s: %w", reference, err)
 	}
 	to, err := name.NewDigest(repository+"@"+ref.Identifier(), options...)
 	if err != nil {

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"golang.org/x/term"
+
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/process"
 )
 
 // debianPackages are what the stages run, beyond what a minimal Debian has.
@@ -95,7 +97,7 @@ func install(ctx context.Context, packages []string) error {
 	cmd := exec.CommandContext(ctx, "sh", "-c", script)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("install Debian packages with %q: %w: %s", installCommand(packages), err, lastLine(out))
+		return fmt.Errorf("install Debian packages with %q: %w: %s", installCommand(packages), err, process.LastLine(out))
 	}
 	return disableServices(ctx, packages)
 }
@@ -110,7 +112,7 @@ func disableServices(ctx context.Context, packages []string) error {
 			continue
 		}
 		if out, err := exec.CommandContext(ctx, "systemctl", "disable", unit).CombinedOutput(); err != nil {
-			return fmt.Errorf("disable %s: %w: %s", unit, err, lastLine(out))
+			return fmt.Errorf("disable %s: %w: %s", unit, err, process.LastLine(out))
 		}
 	}
 	return nil
@@ -143,11 +145,6 @@ func requireSpace(cache string) error {
 
 func isDiskFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || strings.Contains(strings.ToLower(err.Error()), "no space left on device")
-}
-
-func lastLine(out []byte) string {
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	return lines[len(lines)-1]
 }
 
 func say(format string, args ...any) { fmt.Printf("  "+format+"\n", args...) }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pablodelarco/opennebula-helm/e2e/frontend"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/network"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/packages"
 	"github.com/pablodelarco/opennebula-helm/image"
 	"github.com/pablodelarco/opennebula-helm/upstream"
 )
@@ -36,8 +37,8 @@ func (o options) check() error {
 	if _, err := network.New(o.network); err != nil {
 		return usageError{fmt.Errorf("--network: %w", err)}
 	}
-	if o.packages != "" && o.repository != "" {
-		return usageError{errors.New("--packages and --repository are two answers to one question: give one of them")}
+	if err := (packages.Config{Folder: o.packages, Repository: o.repository}).Check(); err != nil {
+		return usageError{err}
 	}
 	if o.kubeconfig != "" && o.registry == "" {
 		return usageError{errors.New("--kubeconfig needs --registry: a cluster elsewhere cannot pull from the lab's registry")}

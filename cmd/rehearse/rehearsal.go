@@ -27,7 +27,7 @@ const (
 
 // rehearsal is one run: what it was asked, and what its stages have made so far.
 type rehearsal struct {
-	options
+	options                options
 	checkout, cache, state string
 	values                 map[string]any
 
@@ -99,7 +99,7 @@ func (r *rehearsal) run(ctx context.Context) error {
 	if err := r.report(ctx); err != nil {
 		return err
 	}
-	if r.keep {
+	if r.options.keep {
 		stay(ctx)
 	}
 	return nil
@@ -190,7 +190,7 @@ func (r *rehearsal) report(ctx context.Context) error {
 	printTable(os.Stdout, r.stages)
 	fmt.Printf("\nOpenNebula %s ran and passed the suite, from %s.\n\n", r.image.Version, r.origin())
 	fmt.Printf("  image     %s\n  chart     %s\n  Sunstone  %s\n  login     %s / %s\n\n", r.image.Reference, r.chart.Reference, sunstone.URL(), username, password)
-	if r.keep {
+	if r.options.keep {
 		fmt.Printf("It keeps running. For kubectl and helm: export KUBECONFIG=%s\nTake it away with: go run ./cmd/rehearse down\n", r.kubeconfig)
 	} else {
 		fmt.Println("It is being taken away now; --keep leaves it running.")

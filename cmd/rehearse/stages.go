@@ -66,7 +66,7 @@ func (r *rehearsal) startNetwork(ctx context.Context) (string, error) {
 // startRegistry serves base images, and what is built.
 func (r *rehearsal) startRegistry(context.Context) (string, error) {
 	var err error
-	r.registry, err = registry.Start(r.host(r.registryPort), filepath.Join(r.state, "registry"))
+	r.registry, err = registry.Start(r.host(r.options.registryPort), filepath.Join(r.state, "registry"))
 	if err != nil {
 		return "", err
 	}
@@ -86,8 +86,8 @@ func (r *rehearsal) serveBaseImages(ctx context.Context) (string, error) {
 func (r *rehearsal) findPackages(ctx context.Context) (string, error) {
 	var err error
 	r.source, err = packages.Start(ctx, packages.Config{
-		Version: r.version, Folder: r.packages, Repository: r.repository, Key: r.key,
-		Address: r.host(r.packagesPort), Standin: filepath.Join(r.checkout, "e2e/lab/standin"),
+		Version: r.options.version, Folder: r.options.packages, Repository: r.options.repository, Key: r.options.key,
+		Address: r.host(r.options.packagesPort), Standin: filepath.Join(r.checkout, "e2e/lab/standin"),
 		Cache: r.cache, State: r.state,
 	})
 	if err != nil {
@@ -121,7 +121,7 @@ func (r *rehearsal) buildImage(ctx context.Context) (string, error) {
 	build := builder.Build{
 		Context: filepath.Join(r.checkout, "image"),
 		Args: map[string]string{
-			"ONE_VERSION": r.version, "ONE_REPOSITORY": r.source.Repository, "ONE_KEY": r.source.Key,
+			"ONE_VERSION": r.options.version, "ONE_REPOSITORY": r.source.Repository, "ONE_KEY": r.source.Key,
 		},
 		Repository: r.registry.Address() + "/" + defaultPath + "/" + imageName,
 		Log:        filepath.Join(r.state, "image-build.log"),
@@ -197,7 +197,7 @@ func (r *rehearsal) repositoryOf(name string) string {
 }
 
 // isPlain tells whether the registry that artifacts are pushed to has no TLS.
-func (r *rehearsal) isPlain() bool { return r.options.registry == "" || r.plainHTTP }
+func (r *rehearsal) isPlain() bool { return r.options.registry == "" || r.options.plainHTTP }
 
 func (r *rehearsal) publishChart(context.Context) (string, error) {
 	archive, err := chart.Package(chart.Find(r.checkout), r.state, r.image)

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -18,6 +17,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/process"
 )
 
 const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -37,7 +38,7 @@ func Debian12(ctx context.Context, cache string) (string, error) {
 	cmd := exec.CommandContext(ctx, "mmdebstrap", "--variant=minbase", "--format=tar",
 		"--aptopt=Acquire::Retries \"3\"", "bookworm", partial)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("make a base image with mmdebstrap: %w: %s", err, lastLine(out))
+		return "", fmt.Errorf("make a base image with mmdebstrap: %w: %s", err, process.LastLine(out))
 	}
 	return archive, os.Rename(partial, archive)
 }
@@ -106,9 +107,4 @@ func singleFile(file, as string) (v1.Layer, error) {
 		return nil, err
 	}
 	return tarball.LayerFromOpener(opener(b.Bytes()))
-}
-
-func lastLine(out []byte) string {
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	return lines[len(lines)-1]
 }

@@ -29,6 +29,14 @@ type Config struct {
 	State      string // folder of this run
 }
 
+// Check finds what cannot be meant, without looking anywhere.
+func (c Config) Check() error {
+	if c.Folder != "" && c.Repository != "" {
+		return errors.New("--packages and --repository are two answers to one question: give one of them")
+	}
+	return nil
+}
+
 // Source is where an image's build gets packages from.
 type Source struct {
 	Kind       string // one word or two for people: "official", "stand-ins", …
@@ -60,9 +68,10 @@ func Start(ctx context.Context, c Config) (*Source, error) {
 }
 
 func choose(ctx context.Context, c Config) (*Source, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
 	switch {
-	case c.Folder != "" && c.Repository != "":
-		return nil, errors.New("--packages and --repository are two answers to one question: give one of them")
 	case c.Folder != "":
 		return serveFolder(ctx, c, &Source{Kind: "the folder " + c.Folder, Real: true}, c.Folder)
 	case c.Repository != "":

@@ -79,7 +79,7 @@ func (p *Process) Ready(ctx context.Context, check func(context.Context) error) 
 		}
 		select {
 		case <-p.done:
-			return fmt.Errorf("%s ended (%s): %s; its log is %s", p.name, p.cmd.ProcessState, lastLine(p.log), p.log)
+			return fmt.Errorf("%s ended (%s): %s; its log is %s", p.name, p.cmd.ProcessState, lastLineOf(p.log), p.log)
 		case <-ctx.Done():
 			return fmt.Errorf("%s did not become ready: %w; its log is %s", p.name, errors.Join(ctx.Err(), err), p.log)
 		case <-tick.C:
@@ -87,11 +87,16 @@ func (p *Process) Ready(ctx context.Context, check func(context.Context) error) 
 	}
 }
 
-func lastLine(file string) string {
+func lastLineOf(file string) string {
 	content, err := os.ReadFile(file)
 	if err != nil {
 		return err.Error()
 	}
-	lines := strings.Split(strings.TrimSpace(string(content)), "\n")
+	return LastLine(content)
+}
+
+// LastLine of a program's output, where it says as a rule why it failed.
+func LastLine(out []byte) string {
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 	return lines[len(lines)-1]
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/kolo/xmlrpc"
 	"sigs.k8s.io/yaml"
@@ -106,41 +107,42 @@ func (s symbols) address() string { return net.JoinHostPort(s.get("host"), s.get
 
 // runGate refuses every caller: no virtual machine that runs has a token.
 func runGate(ctx context.Context, r root, _ []string) error {
-	s, err := readSymbols(r.path("/etc/one/onegate-server.conf"))
-	if err != nil {
-		return err
-	}
-	if err := haveAuth(r, "onegate_auth"); err != nil {
-		return err
-	}
-	logger{r.path("/var/log/one/onegate.log")}.printf("GATE", "I", "Listening at %s", s.address())
-	mux := http.NewServeMux()
-	for _, path := range []string{"/{$}", "/vm", "/service", "/vrouter", "/vnet/{id}", "/vms/{id}"} {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/json;charset=utf-8")
-			w.WriteHeader(http.StatusUnauthorized)
-			fmt.Fprint(w, "Not authorized")
-		})
-	}
-	return listenHTTP(ctx, s.address(), mux)
+	return serveCloud(ctx, r, "onegate", func(mux *http.ServeMux, _ symbols) {
+		for _, path := range []string{"/{$}", "/vm", "/service", "/vrouter", "/vnet/{id}", "/vms/{id}"} {
+			mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json;charset=utf-8")
+				w.WriteHeader(http.StatusUnauthorized)
+				fmt.Fprint(w, "Not authorized")
+			})
+		}
+	})
 }
 
 // runFlow lists services to whoever oned knows.
 func runFlow(ctx context.Context, r root, _ []string) error {
-	s, err := readSymbols(r.path("/etc/one/oneflow-server.conf"))
+	return serveCloud(ctx, r, "oneflow", func(mux *http.ServeMux, s symbols) {
+		mux.HandleFunc("GET /service", func(w http.ResponseWriter, q *http.Request) {
+			code, body := services(q, s.get("one_xmlrpc"))
+			w.WriteHeader(code)
+			fmt.Fprint(w, body)
+		})
+	})
+}
+
+// serveCloud runs oneflow or onegate: each has a configuration, serveradmin's
+// credentials and a log of its own name.
+func serveCloud(ctx context.Context, r root, name string, route func(*http.ServeMux, symbols)) error {
+	s, err := readSymbols(r.path("/etc/one/" + name + "-server.conf"))
 	if err != nil {
 		return err
 	}
-	if err := haveAuth(r, "oneflow_auth"); err != nil {
-		return err
+	if _, err := os.ReadFile(r.path("/var/lib/one/.one/" + name + "_auth")); err != nil {
+		return fmt.Errorf("read serveradmin's credentials: %w", err)
 	}
-	logger{r.path("/var/log/one/oneflow.log")}.printf("FLOW", "I", "Listening at %s", s.address())
+	tag := strings.ToUpper(strings.TrimPrefix(name, "one"))
+	logger{r.path("/var/log/one/" + name + ".log")}.printf(tag, "I", "Listening at %s", s.address())
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /service", func(w http.ResponseWriter, q *http.Request) {
-		code, body := services(q, s.get("one_xmlrpc"))
-		w.WriteHeader(code)
-		fmt.Fprint(w, body)
-	})
+	route(mux, s)
 	return listenHTTP(ctx, s.address(), mux)
 }
 
@@ -153,14 +155,6 @@ func services(q *http.Request, endpoint string) (int, string) {
 		return http.StatusUnauthorized, "Invalid credentials"
 	}
 	return http.StatusOK, `{"DOCUMENT_POOL":{}}`
-}
-
-// haveAuth says whether oned has written serveradmin's credentials for a service.
-func haveAuth(r root, name string) error {
-	if _, err := os.ReadFile(r.path("/var/lib/one/.one/" + name)); err != nil {
-		return fmt.Errorf("read serveradmin's credentials: %w", err)
-	}
-	return nil
 }
 
 // askOned who a session is; an error says that it is nobody's.
