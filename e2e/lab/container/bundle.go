@@ -1,0 +1,113 @@
+package container
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/profiles/seccomp"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// writeBundle writes what runc reads: the container in the words of the OCI.
+func (p *Pod) writeBundle(dir string, s Spec) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	user, err := s.user()
+	if err != nil {
+		return err
+	}
+	spec := &specs.Spec{
+		Version:  specs.Version,
+		Hostname: p.name,
+		Root:     &specs.Root{Path: s.Root.path, Readonly: !s.Writable},
+		Process: &specs.Process{
+			Args:            s.command(),
+			Env:             slices.Concat(s.Root.config.Env, s.Env),
+			Cwd:             s.workingDirectory(),
+			User:            specs.User{UID: user, GID: user},
+			NoNewPrivileges: true,
+			Capabilities:    capabilities(s.Capabilities),
+		},
+		Mounts: s.mounts(),
+		Linux:  p.linux(s.Mapped),
+	}
+	// What Docker uses, and RuntimeDefault means, but for a few system calls.
+	if spec.Linux.Seccomp, err = seccomp.GetDefaultProfile(spec); err != nil {
+		return err
+	}
+	content, err := json.MarshalIndent(spec, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "config.json"), content, 0o644)
+}
+
+func (s Spec) command() []string {
+	args := s.Args
+	if len(args) == 0 {
+		args = s.Root.config.Cmd
+	}
+	return slices.Concat(s.Root.config.Entrypoint, args)
+}
+
+func (s Spec) workingDirectory() string {
+	if s.Root.config.WorkingDir == "" {
+		return "/"
+	}
+	return s.Root.config.WorkingDir
+}
+
+func (s Spec) user() (uint32, error) {
+	if s.User != 0 || s.Root.config.User == "" {
+		return s.User, nil
+	}
+	name, _, _ := strings.Cut(s.Root.config.User, ":")
+	id, err := strconv.ParseUint(name, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("the image's user %q is not a number: %w", name, err)
+	}
+	return uint32(id), nil
+}
+
+func capabilities(names []string) *specs.LinuxCapabilities {
+	return &specs.LinuxCapabilities{Bounding: names, Effective: names, Permitted: names}
+}
+
+func (s Spec) mounts() []specs.Mount {
+	mounts := []specs.Mount{
+		{Destination: "/proc", Type: "proc", Source: "proc"},
+		{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "strictatime", "mode=755", "size=65536k"}},
+		{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}},
+		{Destination: "/dev/shm", Type: "tmpfs", Source: "shm", Options: []string{"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}},
+	}
+	for _, m := range s.Mounts {
+		options := []string{"rbind", "rw"}
+		if m.ReadOnly {
+			options = []string{"rbind", "ro"}
+		}
+		mounts = append(mounts, specs.Mount{Destination: m.Destination, Type: "bind", Source: m.Source, Options: options})
+	}
+	return mounts
+}
+
+func (p *Pod) linux(mapped bool) *specs.Linux {
+	l := &specs.Linux{
+		CgroupsPath: "/onelab/" + p.name + "-" + strconv.Itoa(p.count),
+		Namespaces: []specs.LinuxNamespace{
+			{Type: specs.PIDNamespace}, {Type: specs.MountNamespace}, {Type: specs.IPCNamespace}, {Type: specs.UTSNamespace},
+			{Type: specs.NetworkNamespace, Path: p.networkNamespace()},
+		},
+	}
+	if mapped {
+		l.Namespaces = append(l.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+		ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: MapBase, Size: 65536}}
+		l.UIDMappings, l.GIDMappings = ids, ids
+	}
+	return l
+}

@@ -1,0 +1,40 @@
+package container
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+)
+
+// Root is an image's file system, unpacked. Containers share it, and do not write to
+// it unless they say so.
+type Root struct {
+	path   string
+	config v1.Config
+}
+
+// Unpack lays an image out in a folder that does not exist yet.
+func Unpack(image v1.Image, dir string) (*Root, error) {
+	file, err := image.ConfigFile()
+	if err != nil {
+		return nil, fmt.Errorf("read the image's configuration: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("unpack the image: %w", err)
+	}
+	content := mutate.Extract(image)
+	defer content.Close()
+	tar := exec.Command("tar", "--extract", "--numeric-owner", "--preserve-permissions", "--directory", dir)
+	tar.Stdin = content
+	if out, err := tar.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("unpack the image into %s: %w: %s", dir, err, out)
+	}
+	return &Root{path: dir, config: file.Config}, nil
+}
+
+// Path of a file of the image, on this machine.
+func (r *Root) Path(name string) string { return filepath.Join(r.path, name) }
