@@ -2,9 +2,11 @@
 # What the roles have in common. Sourced, never run.
 # shellcheck disable=SC2034 # used by those that source it
 
+lib=/usr/local/lib/opennebula-frontend
 packaged=/usr/share/opennebula-frontend # what the packages ship, laid aside at build time
 home=/var/lib/one
 auth=$home/.one
+state=$home/.opennebula-frontend # what this image records on the volume
 agent_socket=/run/one/ssh-agent.sock
 
 say() { echo "${0##*/}: $*"; }
@@ -14,6 +16,14 @@ fail() { echo "${0##*/}: $*" >&2; exit 1; }
 require_bootstrap() {
     [[ -f /etc/one/.bootstrapped ]] ||
         fail "/etc/one has no configuration yet: run the role bootstrap first, with the same volumes"
+}
+
+# require_number NAME DEFAULT LEAST: the setting NAME is a whole number, LEAST or more.
+require_number() {
+    local name=$1 least=$3
+    [[ -n ${!name-} ]] || printf -v "$name" %s "$2"
+    [[ ${!name} =~ ^[0-9]{1,9}$ ]] && ((10#${!name} >= least)) ||
+        fail "$name is \"${!name}\"; give a whole number, $least or more"
 }
 
 # wait_for SECONDS WHAT COMMAND…: until the command succeeds; fails in the end.

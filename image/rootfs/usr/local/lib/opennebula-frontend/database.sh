@@ -1,0 +1,174 @@
+# shellcheck shell=bash
+# oned's database for the roles that care for it as a whole: its schema, its
+# backups. Sourced after lib.sh, never run.
+
+backups=${ONE_BACKUP_DIR:-$home/backups/database}
+client=/etc/one/.my.cnf
+
+is_server() { [[ -f $client ]]; }
+backend() { if is_server; then echo mysql; else echo sqlite; fi; }
+
+sql() { "$lib/sql"; }
+
+# client_option NAME: what the client's file says, such as user.
+client_option() { my_print_defaults --defaults-extra-file="$client" --show client mysql | sed -n "s/^--$1=//p" | tail -n1; }
+
+# run_onedb COMMAND [OPTION…]: upstream's own tool. It asks for the password,
+# which so stands neither in a list of processes nor in an environment.
+run_onedb() {
+    if ! is_server; then
+        onedb "$@" --type sqlite --sqlite "$home/one.db" </dev/null
+        return
+    fi
+    client_option password | onedb "$@" --type mysql --server "$(client_option host)" \
+        --port "$(client_option port)" --username "$(client_option user)" --dbname "$(client_option database)"
+}
+
+# schema: how the database stands to this release: current, empty, older, newer.
+schema() {
+    local said code=0
+    if ! is_server && [[ ! -s $home/one.db ]]; then
+        echo empty
+        return
+    fi
+    said=$(run_onedb version 2>&1) || code=$?
+    case $code in
+    0) echo current ;;
+    1) echo empty ;;
+    2) echo older ;;
+    3) echo newer ;;
+    *) fail "onedb cannot read the schema of the database: $(tail -n1 <<<"$said")" ;;
+    esac
+}
+
+# schema_version: the number that the database itself holds, such as 7.2.0.
+schema_version() { sql <<<'SELECT version FROM local_db_versioning ORDER BY oid DESC LIMIT 1;' 2>/dev/null || echo none; }
+
+# tables: their names, one a line.
+tables() {
+    if is_server; then
+        sql <<<'SHOW TABLES;'
+    else
+        sql <<<"SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%';"
+    fi
+}
+
+# lock_database: until this process ends, no other migrates or restores. The lock
+# lies on the volume, and in the server for those that share it without a volume.
+lock_database() {
+    require_number ONE_LOCK_WAIT 3600 0
+    local got
+    mkdir -p "$state"
+    exec {lock}>"$state/lock"
+    flock --nonblock "$lock" || {
+        say "another process works on the database as a whole: waiting for it"
+        flock --timeout "$ONE_LOCK_WAIT" "$lock" || fail "the lock $state/lock was not given up within $ONE_LOCK_WAIT s"
+    }
+    is_server || return 0
+    coproc server_lock { sql; }
+    echo "SELECT GET_LOCK('opennebula-frontend', $ONE_LOCK_WAIT);" >&"${server_lock[1]}"
+    read -r got <&"${server_lock[0]}" || fail "the database server gave no lock"
+    [[ $got == 1 ]] || fail "another front-end works on the database: its lock was not given up within $ONE_LOCK_WAIT s"
+}
+
+# refuse_running: nobody else may use the database while it changes as a whole.
+refuse_running() {
+    require_number ONE_STOP_WAIT 120 0
+    local end=$((SECONDS + ONE_STOP_WAIT))
+    is_used || return 0
+    say "waiting for oned to stop"
+    while is_used; do
+        ((SECONDS < end)) || fail "oned still uses the database after $ONE_STOP_WAIT s: stop it first (in Kubernetes: scale its StatefulSet to 0)"
+        sleep 2
+    done
+}
+
+# is_used: a server lists the connections of our own user, without asking for more
+# rights. Those of this script are the one that asks, and the one with the lock.
+is_used() {
+    local others
+    if ! is_server; then
+        oned_answers
+        return
+    fi
+    others=$(sql <<<"SELECT COUNT(*) FROM information_schema.processlist
+        WHERE db = DATABASE() AND user = SUBSTRING_INDEX(USER(), '@', 1) AND id <> CONNECTION_ID()
+        AND id <> COALESCE(IS_USED_LOCK('opennebula-frontend'), 0) AND COALESCE(state, '') <> 'User lock';")
+    ((others > 0))
+}
+
+# dump: the whole database as SQL, as it is at one moment. oned may go on.
+dump() {
+    if is_server; then
+        mariadb-dump --defaults-extra-file="$client" --single-transaction --quick --hex-blob \
+            --skip-lock-tables --default-character-set=utf8mb4 "$(client_option database)"
+    else
+        sqlite3 -batch -bail -cmd '.timeout 60000' "$home/one.db" .dump
+    fi
+}
+
+# is_complete FILE: the dump was written to its end.
+is_complete() {
+    local last
+    last=$(gzip --decompress --stdout "$1" | tail -n1) || return
+    if is_server; then [[ $last == "-- Dump completed"* ]]; else [[ $last == "COMMIT;" ]]; fi
+}
+
+# take_backup KIND: a folder with the dump, the key for encrypted attributes, what
+# they are, and their checksums. Sets backup to its path.
+take_backup() {
+    local name
+    name=opennebula-$1-$(date --utc +%Y%m%dT%H%M%SZ)
+    backup=$backups/$name
+    mkdir -p "$backups" || fail "cannot create $backups: ONE_BACKUP_DIR must be writable for uid $(id -u)"
+    local partial=$backups/.$name.partial
+    rm -rf "$backups"/.*.partial "$partial"
+    (umask 077 && mkdir "$partial") || fail "cannot write to $backups: ONE_BACKUP_DIR must be writable for uid $(id -u)"
+    (umask 077 && dump | gzip >"$partial/database.sql.gz") || fail "the dump of the database failed; nothing was kept"
+    is_complete "$partial/database.sql.gz" || fail "the dump of the database is not complete; nothing was kept"
+    [[ ! -f $auth/one_key ]] || install -m 600 "$auth/one_key" "$partial/one_key"
+    cat >"$partial/manifest" <<-MANIFEST
+		release $(<"$packaged/version")
+		schema $(schema_version)
+		backend $(backend)
+		created $(date --utc +%Y-%m-%dT%H:%M:%SZ)
+	MANIFEST
+    (cd "$partial" && sha256sum -- * >SHA256SUMS)
+    sync "$partial"/*
+    mv -T "$partial" "$backup"
+}
+
+# check_backup DIR: all there, unchanged, and of this kind of database.
+check_backup() {
+    local of
+    [[ -d $1 ]] || fail "there is no backup $1; there are: $(list_backups | paste -sd ' ')"
+    [[ -s $1/SHA256SUMS && -s $1/manifest ]] || fail "$1 is not a backup: it has no manifest or no SHA256SUMS"
+    (cd "$1" && sha256sum --check --quiet --strict SHA256SUMS) ||
+        fail "the backup $1 is damaged: its checksums do not match"
+    of=$(manifest "$1" backend)
+    [[ $of == "$(backend)" ]] || fail "the backup $1 is of a database of the kind $of, and this one is $(backend)"
+}
+
+# manifest DIR KEY
+manifest() { awk -v key="$2" '$1 == key { print $2 }' "$1/manifest"; }
+
+list_backups() { find "$backups" -mindepth 1 -maxdepth 1 -name 'opennebula-*' -printf '%f\n' 2>/dev/null | sort; }
+
+# load_backup DIR: the database becomes what the backup holds, and nothing else.
+load_backup() {
+    if is_server; then
+        drop_tables
+        { echo 'SET FOREIGN_KEY_CHECKS = 0;'; gzip --decompress --stdout "$1/database.sql.gz"; } | sql
+    else
+        rm -f "$home/one.db.partial"
+        gzip --decompress --stdout "$1/database.sql.gz" | sqlite3 -batch -bail "$home/one.db.partial"
+        sync "$home/one.db.partial"
+        rm -f "$home/one.db-journal" "$home/one.db-wal" "$home/one.db-shm"
+        mv -T "$home/one.db.partial" "$home/one.db"
+    fi
+}
+
+# Tables that a newer schema added would be in the way of the next migration.
+drop_tables() {
+    { echo 'SET FOREIGN_KEY_CHECKS = 0;'; tables | sed 's/.*/DROP TABLE IF EXISTS `&`;/'; } | sql
+}
