@@ -26,7 +26,11 @@ func (f *Frontend) API(ctx context.Context, username, password string) (*API, er
 	if err != nil {
 		return nil, err
 	}
-	transport := &http.Transport{ResponseHeaderTimeout: 30 * time.Second}
+	return NewAPI(address, username, password, &http.Transport{ResponseHeaderTimeout: 30 * time.Second})
+}
+
+// NewAPI as a user, of an oned that listens on HOST:PORT.
+func NewAPI(address, username, password string, transport http.RoundTripper) (*API, error) {
 	client, err := xmlrpc.NewClient("http://"+address+"/RPC2", transport)
 	if err != nil {
 		return nil, fmt.Errorf("make an XML-RPC client: %w", err)

@@ -49,11 +49,13 @@ func (p *Pod) writeBundle(dir string, s Spec) error {
 }
 
 func (s Spec) command() []string {
-	args := s.Args
-	if len(args) == 0 {
-		args = s.Root.config.Cmd
+	if len(s.Entrypoint) > 0 {
+		return slices.Concat(s.Entrypoint, s.Args)
 	}
-	return slices.Concat(s.Root.config.Entrypoint, args)
+	if len(s.Args) > 0 {
+		return slices.Concat(s.Root.config.Entrypoint, s.Args)
+	}
+	return slices.Concat(s.Root.config.Entrypoint, s.Root.config.Cmd)
 }
 
 func (s Spec) workingDirectory() string {

@@ -15,16 +15,17 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // Spec says what to run.
 type Spec struct {
-	Root   *Root
-	Args   []string // after the image's entrypoint
-	Env    []string // NAME=value, beside the image's
-	Mounts []Mount
-	User   uint32 // uid and gid; 0 is the image's own, root where it says nothing
+	Root *Root
+	Args []string // after the entrypoint
+	// Entrypoint instead of the image's.
+	Entrypoint []string
+	Env        []string // NAME=value, beside the image's
+	Mounts     []Mount
+	User       uint32 // uid and gid; 0 is the image's own, root where it says nothing
 	// Capabilities beyond none, such as CAP_CHOWN. Only stand-ins need any.
 	Capabilities []string
 	Writable     bool // the root file system
@@ -192,21 +193,4 @@ func readProcess(pid int) (Process, error) {
 		Command: strings.TrimSpace(strings.ReplaceAll(string(command), "\x00", " ")),
 		RSS:     rss * int64(os.Getpagesize()),
 	}, err
-}
-
-// Eventually asks until the answer is no error, for a time.
-func Eventually(ctx context.Context, limit time.Duration, ask func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	for {
-		err := ask(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("after %s: %w", limit, err)
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
 }
