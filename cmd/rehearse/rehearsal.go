@@ -11,7 +11,6 @@ import (
 
 	"github.com/pablodelarco/opennebula-helm/chart"
 	"github.com/pablodelarco/opennebula-helm/e2e/frontend"
-	"github.com/pablodelarco/opennebula-helm/e2e/lab/builder"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/network"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/packages"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/registry"
@@ -33,7 +32,6 @@ type rehearsal struct {
 
 	network    *network.Network
 	registry   *registry.Registry
-	builder    *builder.Builder
 	source     *packages.Source // nil where an image was given
 	programs   map[string]string
 	image      image.Info

@@ -97,39 +97,24 @@ func (r *rehearsal) findPackages(ctx context.Context) (string, error) {
 	return r.source.Kind, nil
 }
 
-// build runs a build on the lab's builder, which starts with the first.
+// build runs a build with the lab's builder.
 func (r *rehearsal) build(ctx context.Context, b builder.Build) (builder.Image, error) {
-	if r.builder == nil {
-		started, err := builder.Start(ctx, builder.Config{
-			Programs: r.programs["buildkit"], Cache: filepath.Join(r.cache, "buildkit"),
-			State: r.state, Registry: r.registry.Address(),
-		})
-		if err != nil {
-			return builder.Image{}, err
-		}
-		r.builder = started
-		r.later(started.Stop)
-	}
-	return r.builder.Build(ctx, b)
+	return builder.Once(ctx, builder.Config{
+		Programs: r.programs["buildkit"], Cache: filepath.Join(r.cache, "buildkit"),
+		State: r.state, Registry: r.registry.Address(), Log: say,
+	}, b)
 }
 
-// certificates of this machine, for a build that passes through a proxy which
-// inspects TLS. They are mounted into the build, and not part of the image.
-const certificates = "/etc/ssl/certs/ca-certificates.crt"
-
 func (r *rehearsal) buildImage(ctx context.Context) (string, error) {
-	build := builder.Build{
+	built, err := r.build(ctx, builder.Build{
 		Context: filepath.Join(r.checkout, "image"),
 		Args: map[string]string{
 			"ONE_VERSION": r.options.version, "ONE_REPOSITORY": r.source.Repository, "ONE_KEY": r.source.Key,
 		},
+		Secrets:    builder.Certificates(),
 		Repository: r.registry.Address() + "/" + defaultPath + "/" + imageName,
 		Log:        filepath.Join(r.state, "image-build.log"),
-	}
-	if _, err := os.Stat(certificates); err == nil {
-		build.Secrets = map[string]string{"ca-bundle": certificates}
-	}
-	built, err := r.build(ctx, build)
+	})
 	if err != nil {
 		return "", err
 	}

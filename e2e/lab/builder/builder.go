@@ -24,6 +24,9 @@ type Config struct {
 	Cache    string // folder that keeps layers between runs
 	State    string // folder for sockets and logs of this run
 	Registry string // host:port of a plain-HTTP registry, also asked for docker.io
+
+	// Log takes a line for people, as fmt.Printf does.
+	Log func(f string, args ...any)
 }
 
 // Builder is a running BuildKit daemon.
@@ -31,14 +34,40 @@ type Builder struct {
 	config  Config
 	daemon  *process.Process
 	address string
+	lock    *lock
 }
 
-// Start runs the daemon and waits until it takes work.
+// Once builds one image with a daemon that runs only for it, so that the cache is
+// free for others in between.
+func Once(ctx context.Context, c Config, build Build) (Image, error) {
+	b, err := Start(ctx, c)
+	if err != nil {
+		return Image{}, err
+	}
+	defer b.Stop()
+	return b.Build(ctx, build)
+}
+
+// Start runs the daemon and waits until it takes work. Two daemons cannot share a
+// cache: it first waits for the end of another one, on this machine, that uses it.
 func Start(ctx context.Context, c Config) (*Builder, error) {
-	b := &Builder{config: c, address: "unix://" + filepath.Join(c.State, "buildkitd.sock")}
+	held, err := takeLock(ctx, c.Cache, c.Log)
+	if err != nil {
+		return nil, err
+	}
+	b := &Builder{config: c, address: "unix://" + filepath.Join(c.State, "buildkitd.sock"), lock: held}
+	if err := b.start(ctx); err != nil {
+		b.Stop()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *Builder) start(ctx context.Context) error {
+	c := b.config
 	config := filepath.Join(c.State, "buildkitd.toml")
 	if err := os.WriteFile(config, []byte(b.daemonConfig()), 0o644); err != nil {
-		return nil, fmt.Errorf("write the builder's configuration: %w", err)
+		return fmt.Errorf("write the builder's configuration: %w", err)
 	}
 	// In namespaces of its own, so that a build's processes and mounts end with
 	// the daemon, however that ends.
@@ -47,26 +76,18 @@ func Start(ctx context.Context, c Config) (*Builder, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID}
 	daemon, err := process.Start(c.State, "buildkitd", cmd)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	b.daemon = daemon
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if err := daemon.Ready(ctx, b.answers); err != nil {
-		b.Stop()
-		return nil, err
-	}
-	return b, nil
+	return daemon.Ready(ctx, b.answers)
 }
 
-// Address of the daemon, as buildctl takes it.
-func (b *Builder) Address() string { return b.address }
-
-// Stop ends the daemon; its cache stays.
+// Stop ends the daemon; its cache stays, and is free for another.
 func (b *Builder) Stop() {
-	if b != nil {
-		b.daemon.Stop(10 * time.Second)
-	}
+	b.daemon.Stop(10 * time.Second)
+	b.lock.release()
 }
 
 // The build shares the machine's network, to reach an apt repository on its
@@ -83,6 +104,19 @@ func (b *Builder) daemonConfig() string {
 [registry.%q]
   http = true
 `, b.config.Registry, b.config.Registry)
+}
+
+// certificates of this machine, for a build that passes through a proxy which
+// inspects TLS.
+const certificates = "/etc/ssl/certs/ca-certificates.crt"
+
+// Certificates are the secrets of a build that needs this machine's certificates
+// as the file ca-bundle: they are mounted into the build, and not part of the image.
+func Certificates() map[string]string {
+	if _, err := os.Stat(certificates); err != nil {
+		return nil
+	}
+	return map[string]string{"ca-bundle": certificates}
 }
 
 func (b *Builder) answers(ctx context.Context) error {
