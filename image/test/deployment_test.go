@@ -40,7 +40,7 @@ type deployment struct {
 	folder  string
 	env     map[string]string
 	server  *container.Container // of the database; nil with SQLite
-	mapped  bool // its containers run in a user namespace
+	mapped  bool                 // its containers run in a user namespace
 	extra   []container.Mount
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/builder"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/container"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/images"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/packages"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/registry"
@@ -53,6 +54,7 @@ type laboratory struct {
 	registry     *registry.Registry
 	sources      map[string]*packages.Source // by version
 	built        map[string]outcome          // by version
+	roots        map[string]*container.Root  // unpacked images, by version; and mariadb
 }
 
 // outcome of a build that is not tried twice.
@@ -111,6 +113,7 @@ func built(t *testing.T, version string) Built {
 
 func (l *laboratory) start() error {
 	l.sources, l.built = map[string]*packages.Source{}, map[string]outcome{}
+	l.roots = map[string]*container.Root{}
 	base, err := os.UserCacheDir()
 	if err != nil {
 		return fmt.Errorf("find the cache folder: %w", err)
