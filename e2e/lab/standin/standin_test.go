@@ -3,6 +3,7 @@ package standin
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"net"
 	"net/http"
 	"os"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/kolo/xmlrpc"
 	"github.com/stretchr/testify/suite"
+	_ "modernc.org/sqlite"
 )
 
 // Suite runs the packaged programs in a folder of each test's own.
@@ -37,22 +39,30 @@ func TestPackages(t *testing.T) {
 
 func (s *Suite) SetupSuite() {
 	s.packages = s.T().TempDir()
-	s.Require().NoError(Build(s.T().Context(), ".", "7.2.0", s.packages))
+	for _, version := range []string{"7.0.2", "7.2.0"} {
+		s.Require().NoError(Build(s.T().Context(), ".", version, s.packages))
+	}
 }
 
-// SetupTest unpacks all packages, and gives oned ports that are free.
+// SetupTest installs a release, without what a start needs to be left by another.
 func (s *Suite) SetupTest() {
-	s.root = s.T().TempDir()
-	debs, err := filepath.Glob(filepath.Join(s.packages, "*.deb"))
-	s.Require().NoError(err)
-	for _, deb := range debs {
-		s.Require().NoError(exec.Command("dpkg-deb", "-x", deb, s.root).Run())
-	}
+	s.root, s.port = s.T().TempDir(), s.freePort()
 	for _, dir := range []string{"run/lock/one", "var/log/one", "var/lib/one/.one"} {
 		s.Require().NoError(os.MkdirAll(filepath.Join(s.root, dir), 0o755))
 	}
 	s.write("var/lib/one/.one/one_auth", "oneadmin:se:cret\n")
-	s.port = s.freePort()
+	s.install("7.2.0")
+}
+
+// install unpacks all packages of a release over what is there, and gives oned
+// ports that are free.
+func (s *Suite) install(version string) {
+	debs, err := filepath.Glob(filepath.Join(s.packages, "*_"+version+"-1_*.deb"))
+	s.Require().NoError(err)
+	s.Require().NotEmpty(debs)
+	for _, deb := range debs {
+		s.Require().NoError(exec.Command("dpkg-deb", "-x", deb, s.root).Run())
+	}
 	s.edit("etc/one/oned.conf", "PORT = 2633", "PORT = "+s.port, "0.0.0.0", "127.0.0.1",
 		`# HOSTNAME = "one-hostname"`, `HOSTNAME = "frontend"`, "#VM_MAD = [ NAME=", "VM_MAD = [ NAME=")
 	s.edit("etc/one/monitord.conf", "= 4124", "= "+s.freePort(), `"::"`, `"127.0.0.1"`, "# IM_MAD", "IM_MAD")
@@ -81,7 +91,9 @@ func (s *Suite) TestStateOutlivesARestart() {
 	stop := s.start()
 	template := s.call("one.template.allocate", "NAME = \"kept\"\nCPU = 1")
 	s.Require().Equal(true, template[0], template)
+	begin := time.Now()
 	stop()
+	s.Less(time.Since(begin), time.Second)
 	s.NoFileExists(s.path("run/lock/one/one"))
 	auth, err := os.ReadFile(s.path("var/lib/one/.one/oneflow_auth"))
 	s.Require().NoError(err)
@@ -94,6 +106,30 @@ func (s *Suite) TestStateOutlivesARestart() {
 	after, err := os.ReadFile(s.path("var/lib/one/.one/oneflow_auth"))
 	s.Require().NoError(err)
 	s.Equal(auth, after)
+}
+
+func (s *Suite) TestStateOutlivesAKill() {
+	oned := s.background(s.path("usr/bin/oned"), "-f")
+	s.answers()
+	template := s.call("one.template.allocate", "NAME = \"kept\"")[1]
+	oned.kill()
+	s.Contains(s.failedStart(), "lock file")
+	s.Require().NoError(os.Remove(s.path("run/lock/one/one")))
+	s.start()
+	s.Contains(s.call("one.template.info", template, false, false)[1], "<NAME>kept</NAME>")
+}
+
+func (s *Suite) TestAnotherSchemaIsRefused() {
+	s.start()()
+	s.Equal("07.2.07.2.0", s.value("SELECT l.oid || l.version || s.version FROM local_db_versioning l, db_versioning s"))
+	s.install("7.0.2")
+	s.Contains(s.failedStart(), "schema 7.2.0 (local_db_versioning)")
+	s.Contains(s.log(), "needs 7.0.0: upgrade it with onedb")
+	s.change("UPDATE local_db_versioning SET version = '7.0.0'")
+	s.Contains(s.failedStart(), "schema 7.2.0 (db_versioning)")
+	s.change("DELETE FROM local_db_versioning; DELETE FROM db_versioning")
+	s.Contains(s.failedStart(), "already exists")
+	s.NoFileExists(s.path("run/lock/one/one"))
 }
 
 func (s *Suite) TestRefusals() {
@@ -198,33 +234,52 @@ func (s *Suite) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// background starts a program; what is returned ends it as a pod's end does.
-func (s *Suite) background(name string, args ...string) (stop func()) {
-	cmd := s.command(name, args...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	s.Require().NoError(cmd.Start())
-	stopped := false
-	stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		s.NoError(cmd.Process.Signal(syscall.SIGTERM))
-		s.NoError(cmd.Wait(), "%s", &out)
-		s.Contains(out.String(), "it runs no virtual machines")
+// process is a program that has been started.
+type process struct {
+	*Suite
+	cmd   *exec.Cmd
+	out   bytes.Buffer
+	ended bool
+}
+
+func (s *Suite) background(name string, args ...string) *process {
+	p := &process{Suite: s, cmd: s.command(name, args...)}
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	s.Require().NoError(p.cmd.Start())
+	s.running = append(s.running, p.stop)
+	return p
+}
+
+// stop ends it as a pod's end does.
+func (p *process) stop() {
+	if p.ended {
+		return
 	}
-	s.running = append(s.running, stop)
-	return stop
+	p.ended = true
+	p.NoError(p.cmd.Process.Signal(syscall.SIGTERM))
+	p.NoError(p.cmd.Wait(), "%s", &p.out)
+	p.Contains(p.out.String(), "it runs no virtual machines")
+}
+
+// kill ends it as nothing can prevent.
+func (p *process) kill() {
+	p.ended = true
+	p.NoError(p.cmd.Process.Kill())
+	p.Error(p.cmd.Wait())
 }
 
 func (s *Suite) start() (stop func()) {
-	stop = s.background(s.path("usr/bin/oned"), "-f")
+	oned := s.background(s.path("usr/bin/oned"), "-f")
+	s.answers()
+	return oned.stop
+}
+
+// answers waits for oned.
+func (s *Suite) answers() {
 	s.Require().Eventually(func() bool {
 		_, err := s.callAs("-", "one.system.version")
 		return err == nil
 	}, time.Minute, 50*time.Millisecond)
-	return stop
 }
 
 func (s *Suite) failedStart() string {
@@ -253,6 +308,28 @@ func (s *Suite) until(want, method string, id any) {
 		text, _ := s.call(method, id, false)[1].(string)
 		return strings.Contains(text, want)
 	}, time.Minute, 100*time.Millisecond, "%s never had %s", method, want)
+}
+
+// database is open past oned.
+func (s *Suite) database() *sql.DB {
+	db, err := sql.Open("sqlite", s.path("var/lib/one/one.db"))
+	s.Require().NoError(err)
+	return db
+}
+
+func (s *Suite) change(statement string) {
+	db := s.database()
+	defer db.Close()
+	_, err := db.Exec(statement)
+	s.Require().NoError(err)
+}
+
+// value of the first row that a query finds.
+func (s *Suite) value(query string) (found string) {
+	db := s.database()
+	defer db.Close()
+	s.Require().NoError(db.QueryRow(query).Scan(&found))
+	return found
 }
 
 func (s *Suite) log() string {

@@ -84,6 +84,9 @@ func (o *oned) serve(ctx context.Context, r root) (err error) {
 		return err
 	}
 	defer o.store.db.Close()
+	if err := o.store.prepare(ctx); err != nil {
+		return fmt.Errorf("use the database: %w", err)
+	}
 	if err := bootstrap(ctx, o.store, r.path("/var/lib/one/.one")); err != nil {
 		return err
 	}

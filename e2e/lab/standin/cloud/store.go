@@ -27,7 +27,7 @@ func openStore(ctx context.Context, section conf, sqliteFile string) (*store, er
 	}
 	db.SetMaxOpenConns(1) // SQLite knows one writer
 	s := &store{db}
-	if err := s.createTables(ctx); err != nil {
+	if err := db.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("use the database: %w", err), db.Close())
 	}
 	return s, nil
@@ -58,19 +58,6 @@ func openMySQL(section conf) (*sql.DB, error) {
 		return nil, err
 	}
 	return sql.OpenDB(connector), nil
-}
-
-func (s *store) createTables(ctx context.Context) error {
-	tables := []string{"pool_control (tablename VARCHAR(32) PRIMARY KEY, last_oid BIGINT)"}
-	for _, pool := range []string{"user_pool", "host_pool", "template_pool", "vm_pool"} {
-		tables = append(tables, pool+" (oid INTEGER PRIMARY KEY, name VARCHAR(128), body MEDIUMTEXT)")
-	}
-	for _, table := range tables {
-		if err := s.exec(ctx, "CREATE TABLE IF NOT EXISTS "+table); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (s *store) exec(ctx context.Context, query string, args ...any) error {
