@@ -15,6 +15,12 @@ type inner struct {
 	XML string `xml:",innerxml"`
 }
 
+// migrated documents name the migrators that changed them, which no other release
+// has: with OpenNebula, what changes is of more use.
+type migrated struct {
+	By []string `xml:"MIGRATED"`
+}
+
 type host struct {
 	XMLName  xml.Name `xml:"HOST"`
 	ID       int      `xml:"ID"`
@@ -24,6 +30,7 @@ type host struct {
 	VMM      string   `xml:"VM_MAD"`
 	Cluster  int      `xml:"CLUSTER_ID"`
 	Template inner    `xml:"TEMPLATE"`
+	migrated
 }
 
 type template struct {
@@ -32,6 +39,7 @@ type template struct {
 	UID      int      `xml:"UID"`
 	Name     string   `xml:"NAME"`
 	Template inner    `xml:"TEMPLATE"`
+	migrated
 }
 
 type vm struct {
@@ -43,6 +51,7 @@ type vm struct {
 	LCMState int       `xml:"LCM_STATE"`
 	Template inner     `xml:"TEMPLATE"`
 	History  []history `xml:"HISTORY_RECORDS>HISTORY"`
+	migrated
 }
 
 type history struct {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -159,17 +160,34 @@ func services(q *http.Request, endpoint string) (int, string) {
 
 // askOned who a session is; an error says that it is nobody's.
 func askOned(endpoint, session string) error {
+	return callOned(endpoint, "one.user.info", session, -1, false)
+}
+
+// callOned asks for something to be done; if oned says no, the error is a refusal.
+func callOned(endpoint, method string, params ...any) error {
 	client, err := xmlrpc.NewClient(endpoint, nil)
 	if err != nil {
 		return fmt.Errorf("use %s: %w", endpoint, err)
 	}
 	defer func() { _ = client.Close() }()
 	var answer []any
-	if err := client.Call("one.user.info", []any{session, -1, false}, &answer); err != nil {
+	if err := client.Call(method, params, &answer); err != nil {
 		return fmt.Errorf("ask %s: %w", endpoint, err)
 	}
 	if ok, _ := answer[0].(bool); !ok {
-		return fmt.Errorf("%v", answer[1])
+		return refusal{codeAction, fmt.Sprint(answer[1])}
 	}
 	return nil
+}
+
+// endpoint of oned for what runs beside it.
+func endpoint() string { return cmp.Or(os.Getenv("ONE_XMLRPC"), "http://localhost:2633/RPC2") }
+
+// session of oneadmin, as the command-line tools find it.
+func (r root) session() (string, error) {
+	text, err := os.ReadFile(cmp.Or(os.Getenv("ONE_AUTH"), r.path("/var/lib/one/.one/one_auth")))
+	if err != nil {
+		return "", fmt.Errorf("read oneadmin's credentials: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
 }

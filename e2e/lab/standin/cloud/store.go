@@ -87,7 +87,17 @@ func (s *store) put(ctx context.Context, table string, id int, name string, docu
 	if err != nil {
 		return fmt.Errorf("write the document %s %d: %w", table, id, err)
 	}
-	return s.exec(ctx, "REPLACE INTO "+table+" (oid, name, body) VALUES (?, ?, ?)", id, name, string(body))
+	return s.putRow(ctx, table, row{id, name, string(body)})
+}
+
+// row is a document that nobody has read yet.
+type row struct {
+	id         int
+	name, body string
+}
+
+func (s *store) putRow(ctx context.Context, table string, r row) error {
+	return s.exec(ctx, "REPLACE INTO "+table+" (oid, name, body) VALUES (?, ?, ?)", r.id, r.name, r.body)
 }
 
 func (s *store) body(ctx context.Context, table string, id int) (body string, err error) {
@@ -113,23 +123,35 @@ func (s *store) remove(ctx context.Context, table string, id int) error {
 	return s.exec(ctx, "DELETE FROM "+table+" WHERE oid = ?", id)
 }
 
-// list decodes all documents of a table, in the order of their numbers.
-func list[T any](ctx context.Context, s *store, table string) (all []T, err error) {
-	rows, err := s.db.QueryContext(ctx, "SELECT body FROM "+table+" ORDER BY oid")
+// rows of a table, in the order of their numbers.
+func (s *store) rows(ctx context.Context, table string) (all []row, err error) {
+	found, err := s.db.QueryContext(ctx, "SELECT oid, name, body FROM "+table+" ORDER BY oid")
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", table, err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var body []byte
-		var one T
-		if err := rows.Scan(&body); err != nil {
+	defer found.Close()
+	for found.Next() {
+		var r row
+		if err := found.Scan(&r.id, &r.name, &r.body); err != nil {
 			return nil, fmt.Errorf("list %s: %w", table, err)
 		}
-		if err := xml.Unmarshal(body, &one); err != nil {
-			return nil, fmt.Errorf("read a document of %s: %w", table, err)
+		all = append(all, r)
+	}
+	return all, found.Err()
+}
+
+// list decodes all documents of a table.
+func list[T any](ctx context.Context, s *store, table string) (all []T, err error) {
+	rows, err := s.rows(ctx, table)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		var one T
+		if err := xml.Unmarshal([]byte(r.body), &one); err != nil {
+			return nil, fmt.Errorf("read the document %s %d: %w", table, r.id, err)
 		}
 		all = append(all, one)
 	}
-	return all, rows.Err()
+	return all, nil
 }

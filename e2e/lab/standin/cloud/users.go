@@ -23,6 +23,7 @@ type user struct {
 	Password string   `xml:"PASSWORD"` // its sha256, in hexadecimal digits
 	Driver   string   `xml:"AUTH_DRIVER"`
 	Enabled  int      `xml:"ENABLED"`
+	migrated
 }
 
 const serverAdmin = "serveradmin" // as which the other services speak to oned
