@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -300,6 +301,43 @@ func (s *Suite) TestFsck() {
 	s.change("UPDATE db_versioning SET version = '7.0.0'")
 	_, code = s.onedb("fsck", "--dry")
 	s.Equal(255, code)
+}
+
+func (s *Suite) TestRemotesDiffer() {
+	earlier, later := s.remotes("7.0.2"), s.remotes("7.2.0")
+	s.Contains(earlier, "vmm/kvm/poll")
+	s.NotContains(later, "vmm/kvm/poll")
+	s.Contains(later, "im/kvm-probes.d/host/system/memory_encryption.sh")
+	s.NotContains(earlier, "im/kvm-probes.d/host/system/memory_encryption.sh")
+	for file, same := range map[string]bool{
+		"VERSION": false, "vmm/kvm/deploy": false, "im/run_monitord_client": false, "etc/vmm/kvm/kvmrc": false,
+		"vmm/kvm/reboot": true, "im/kvm-probes.d/host/system/name.sh": true, "etc/datastore/datastore.conf": true,
+	} {
+		s.Require().NotEmpty(earlier[file], file)
+		s.Equal(same, earlier[file] == later[file], file)
+	}
+	for file := range later {
+		s.NotRegexp("from|before", file)
+	}
+}
+
+// remotes of a release, by their paths.
+func (s *Suite) remotes(version string) map[string]string {
+	found, err := filepath.Glob(filepath.Join(s.packages, "opennebula_"+version+"-1_*.deb"))
+	s.Require().NoError(err)
+	s.Require().Len(found, 1)
+	dir := s.T().TempDir()
+	s.Require().NoError(exec.Command("dpkg-deb", "-x", found[0], dir).Run())
+	top, files := filepath.Join(dir, "var/lib/one/remotes"), map[string]string{}
+	s.Require().NoError(filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		files[strings.TrimPrefix(path, top+"/")] = string(text)
+		return err
+	}))
+	return files
 }
 
 func (s *Suite) TestRefusals() {
