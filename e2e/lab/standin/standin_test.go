@@ -22,6 +22,7 @@ import (
 	"github.com/kolo/xmlrpc"
 	"github.com/stretchr/testify/suite"
 	_ "modernc.org/sqlite"
+	"sigs.k8s.io/yaml"
 )
 
 // Suite runs the packaged programs in a folder of each test's own.
@@ -387,6 +388,56 @@ func (s *Suite) TestTheSchedulerPlaces() {
 	s.Equal(true, s.call("one.vm.action", "terminate-hard", first)[0])
 	s.Contains(s.call("one.vm.info", first, false)[1], "<STATE>6</STATE>")
 	s.Equal(true, s.call("one.host.delete", dummy)[0])
+}
+
+func (s *Suite) TestTimers() {
+	s.T().Setenv("ONE_XMLRPC", "http://127.0.0.1:"+s.port+"/RPC2")
+	s.Equal(255, s.end("usr/bin/oneshowback", "calculate"), "oned does not run")
+	s.start()
+	s.Equal(255, s.end("usr/bin/oneshowback", "list"))
+	s.Equal(0, s.end("usr/bin/oneshowback", "calculate"))
+	s.Contains(s.log(), "Showback calculated")
+
+	s.Equal(0, s.end("usr/lib/one/sh/ssh-socks-cleaner"), "there is nothing yet")
+	s.Require().NoError(os.MkdirAll(s.path("run/one/ssh-socks"), 0o755))
+	old, fresh := s.path("run/one/ssh-socks/ctl-M-a.sock"), s.path("run/one/ssh-socks/ctl-M-b.sock")
+	for _, socket := range []string{old, fresh} {
+		l, err := net.Listen("unix", socket)
+		s.Require().NoError(err)
+		defer l.Close()
+	}
+	before := time.Now().Add(-5 * time.Minute)
+	s.Require().NoError(os.Chtimes(old, before, before))
+	s.Equal(0, s.end("usr/lib/one/sh/ssh-socks-cleaner"))
+	s.NoFileExists(old)
+	_, err := os.Stat(fresh)
+	s.NoError(err)
+}
+
+// end of a program: its code.
+func (s *Suite) end(program string, args ...string) int {
+	cmd := s.command(s.path(program), args...)
+	out, err := cmd.CombinedOutput()
+	if exit := new(exec.ExitError); !errors.As(err, &exit) {
+		s.Require().NoError(err)
+	}
+	s.T().Logf("%s", out)
+	return cmd.ProcessState.ExitCode()
+}
+
+func (s *Suite) TestConfigurationParses() {
+	for file, key := range map[string]string{
+		"oneflow-server.conf": ":host", "onegate-server.conf": ":host", "onehem-server.conf": ":hook_base_path", "fireedge-server.conf": "host",
+		"fireedge/sunstone/sunstone-server.conf": "default_lang", "schedulers/one_drs.conf": "OPTIMIZE",
+	} {
+		text, err := os.ReadFile(s.path("etc/one/" + file))
+		s.Require().NoError(err)
+		var found map[string]any
+		s.Require().NoError(yaml.Unmarshal(text, &found), file)
+		s.Contains(found, key, file)
+	}
+	s.FileExists(s.path("etc/one/schedulers/rank.conf"))
+	s.FileExists(s.path("etc/one/guacd"))
 }
 
 func (s *Suite) TestServicesAskOned() {

@@ -87,6 +87,19 @@ func runHem(ctx context.Context, r root, _ []string) error {
 	return nil
 }
 
+// runShowback has oned calculate what virtual machines cost: all that there is of
+// the command.
+func runShowback(_ context.Context, r root, args []string) error {
+	if len(args) != 1 || args[0] != "calculate" {
+		return fmt.Errorf("the stand-in knows oneshowback calculate, not %q", args)
+	}
+	session, err := r.session()
+	if err != nil {
+		return err
+	}
+	return callOned(endpoint(), "one.vmpool.calculateshowback", session, -1, -1, -1, -1)
+}
+
 // symbols is a YAML file with Ruby's symbols as keys.
 type symbols map[string]any
 
