@@ -3,6 +3,7 @@ package standin
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -440,11 +441,57 @@ func (s *Suite) TestConfigurationParses() {
 	s.FileExists(s.path("etc/one/guacd"))
 }
 
-func (s *Suite) TestServicesAskOned() {
-	flow, gate, fire := s.freePort(), s.freePort(), s.freePort()
+func (s *Suite) TestCredentialsOfTheDatabaseCount() {
+	flow, gate, fire := s.services()
+	s.start()()
+	s.change("UPDATE user_pool SET body = replace(body, '" + digest("se:cret") + "', '" + digest("new") + "') WHERE oid = 0")
+	auth, err := os.ReadFile(s.path("var/lib/one/.one/oneflow_auth"))
+	s.Require().NoError(err)
+	_, password, _ := strings.Cut(strings.TrimSpace(string(auth)), ":")
+	s.change("UPDATE user_pool SET body = replace(body, '" + digest(password) + "', '" + digest("lost") + "') WHERE oid = 1")
+
+	s.start()
+	s.Equal(false, s.call("one.user.info", -1, false)[0])
+	answer, err := s.callAs("oneadmin:new", "one.user.info", -1, false)
+	s.Require().NoError(err)
+	s.Equal(true, answer[0])
+	answer, err = s.callAs("serveradmin:lost", "one.user.info", -1, false)
+	s.Require().NoError(err)
+	s.Equal(false, answer[0], "a password is no token")
+
+	s.background(s.path("usr/lib/one/standin"), "oneflow")
+	stale := s.background(s.path("usr/lib/one/standin"), "onegate")
+	s.Equal(http.StatusInternalServerError, s.get("http://oneadmin:new@127.0.0.1:"+flow+"/service", nil))
+	s.Equal(http.StatusInternalServerError, s.get("http://127.0.0.1:"+gate+"/", nil))
+	s.write("var/lib/one/.one/onegate_auth", "serveradmin:lost\n")
+	stale.stop()
+	s.background(s.path("usr/lib/one/standin"), "onegate")
+	s.Equal(http.StatusUnauthorized, s.get("http://127.0.0.1:"+gate+"/", nil))
+
+	if _, err := exec.LookPath("node"); err != nil {
+		s.T().Skip("node is not there; FireEdge was not tried")
+	}
+	s.background("node", s.path("usr/lib/one/fireedge/dist/index.js"))
+	base := "http://127.0.0.1:" + fire + "/fireedge/"
+	s.Equal(http.StatusOK, s.get(base+"sunstone", nil))
+	s.Equal(http.StatusInternalServerError, s.login(base, "new").StatusCode)
+	s.write("var/lib/one/.one/sunstone_auth", "serveradmin:lost\n")
+	s.Equal(http.StatusOK, s.login(base, "new").StatusCode)
+}
+
+func digest(password string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(password))) }
+
+// services get ports that are free.
+func (s *Suite) services() (flow, gate, fire string) {
+	flow, gate, fire = s.freePort(), s.freePort(), s.freePort()
 	s.edit("etc/one/oneflow-server.conf", ":port: 2474", ":port: "+flow, ":2633", ":"+s.port)
-	s.edit("etc/one/onegate-server.conf", ":port: 5030", ":port: "+gate)
+	s.edit("etc/one/onegate-server.conf", ":port: 5030", ":port: "+gate, ":2633", ":"+s.port)
 	s.edit("etc/one/fireedge-server.conf", "port: 2616", "port: "+fire, ":2633", ":"+s.port)
+	return flow, gate, fire
+}
+
+func (s *Suite) TestServicesAskOned() {
+	flow, gate, fire := s.services()
 	s.start()
 	s.background(s.path("usr/lib/one/standin"), "oneflow")
 	s.background(s.path("usr/lib/one/standin"), "onegate")

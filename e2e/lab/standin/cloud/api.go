@@ -122,6 +122,7 @@ func (o *oned) methods() map[string]method {
 		"one.vm.action":         {"si", o.vmAction},
 
 		"one.vmpool.calculateshowback": {"iiii", o.showback},
+		serverCheck:                    {"", func(_ context.Context, u user, _ params) (any, error) { return u.Name, nil }},
 	}
 }
 
@@ -136,7 +137,11 @@ func (o *oned) call(ctx context.Context, name string, p []any) ([]any, error) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	result, err := o.answer(ctx, m, p)
+	driver := "core"
+	if name == serverCheck {
+		driver = serverDriver
+	}
+	result, err := o.answer(ctx, m, driver, p)
 	if err == nil {
 		return []any{true, result, 0}, nil
 	}
@@ -146,8 +151,8 @@ func (o *oned) call(ctx context.Context, name string, p []any) ([]any, error) {
 	return []any{false, fmt.Sprintf("[%s] %s", name, r.text), r.code, -1}, nil
 }
 
-func (o *oned) answer(ctx context.Context, m method, p params) (any, error) {
-	u, err := authenticate(ctx, o.store, p.text(0))
+func (o *oned) answer(ctx context.Context, m method, driver string, p params) (any, error) {
+	u, err := authenticate(ctx, o.store, driver, p.text(0))
 	if errors.Is(err, errLogin) {
 		return nil, refusal{codeAuthentication, err.Error()}
 	}

@@ -144,20 +144,31 @@ func runFlow(ctx context.Context, r root, _ []string) error {
 }
 
 // serveCloud runs oneflow or onegate: each has a configuration, serveradmin's
-// credentials and a log of its own name.
+// credentials and a log of its own name. As long as oned refuses the credentials,
+// every answer is 500.
 func serveCloud(ctx context.Context, r root, name string, route func(*http.ServeMux, symbols)) error {
 	s, err := readSymbols(r.path("/etc/one/" + name + "-server.conf"))
 	if err != nil {
 		return err
 	}
-	if _, err := os.ReadFile(r.path("/var/lib/one/.one/" + name + "_auth")); err != nil {
+	auth, err := os.ReadFile(r.path("/var/lib/one/.one/" + name + "_auth"))
+	if err != nil {
 		return fmt.Errorf("read serveradmin's credentials: %w", err)
 	}
 	tag := strings.ToUpper(strings.TrimPrefix(name, "one"))
-	logger{r.path("/var/log/one/" + name + ".log")}.printf(tag, "I", "Listening at %s", s.address())
+	log := logger{r.path("/var/log/one/" + name + ".log")}
+	log.printf(tag, "I", "Listening at %s", s.address())
 	mux := http.NewServeMux()
 	route(mux, s)
-	return listenHTTP(ctx, s.address(), mux)
+	return listenHTTP(ctx, s.address(), http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		err := callOned(s.get("one_xmlrpc"), serverCheck, strings.TrimSpace(string(auth)))
+		if no := new(refusal); errors.As(err, no) {
+			log.printf(tag, "E", "oned refuses %s: %v", serverAdmin, err)
+			http.Error(w, "oned refuses "+serverAdmin, http.StatusInternalServerError)
+			return
+		}
+		mux.ServeHTTP(w, q)
+	}))
 }
 
 func services(q *http.Request, endpoint string) (int, string) {
