@@ -102,6 +102,9 @@ func (s *Suite) TestStateOutlivesARestart() {
 	s.NoFileExists(s.path("run/lock/one/one"))
 	auth, err := os.ReadFile(s.path("var/lib/one/.one/oneflow_auth"))
 	s.Require().NoError(err)
+	key, err := os.ReadFile(s.path("var/lib/one/.one/one_key"))
+	s.Require().NoError(err)
+	s.NotEmpty(strings.TrimSpace(string(key)))
 
 	s.start()
 	s.Contains(s.call("one.template.info", template[1], false, false)[1], "<NAME>kept</NAME>")
@@ -111,6 +114,9 @@ func (s *Suite) TestStateOutlivesARestart() {
 	after, err := os.ReadFile(s.path("var/lib/one/.one/oneflow_auth"))
 	s.Require().NoError(err)
 	s.Equal(auth, after)
+	after, err = os.ReadFile(s.path("var/lib/one/.one/one_key"))
+	s.Require().NoError(err)
+	s.Equal(key, after)
 }
 
 func (s *Suite) TestStateOutlivesAKill() {

@@ -79,6 +79,9 @@ func resolve(ctx context.Context, name string) error {
 func (o *oned) serve(ctx context.Context, r root) (err error) {
 	o.log.printf("ONE", "I", "Starting the stand-in for OpenNebula %s: it runs no virtual machines", version)
 	o.log.printf("ONE", "I", "Using hostname: %s", o.conf.get("HOSTNAME"))
+	if err := ensureKey(r.path("/var/lib/one/.one")); err != nil {
+		return err
+	}
 	o.store, err = openStore(ctx, o.conf.section("DB"), r.path("/var/lib/one/one.db"))
 	if err != nil {
 		return err

@@ -81,6 +81,19 @@ func writeServerAuth(home string) (password string, err error) {
 	return password, nil
 }
 
+// ensureKey writes the key with which oned would encrypt what is secret in its
+// database, if there is none: with another key, that could not be read any more.
+func ensureKey(home string) error {
+	file := filepath.Join(home, "one_key")
+	if _, err := os.Stat(file); err == nil {
+		return nil
+	}
+	if err := os.WriteFile(file, []byte(rand.Text()+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write the key of the database: %w", err)
+	}
+	return nil
+}
+
 func digest(password string) string {
 	sum := sha256.Sum256([]byte(password))
 	return hex.EncodeToString(sum[:])
