@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -26,7 +25,7 @@ func listenMonitor(ctx context.Context, network conf, log logger) error {
 	if err != nil {
 		return fmt.Errorf("listen for monitoring: %w", err)
 	}
-	if err := listenTCP(ctx, address); err != nil {
+	if err := listenTCP(ctx, address, func(net.Conn) {}); err != nil {
 		return errors.Join(err, udp.Close())
 	}
 	log.printf("MON", "I", "Listening at %s, agents report to %s", address, network.get("MONITOR_ADDRESS"))
@@ -43,8 +42,8 @@ func listenMonitor(ctx context.Context, network conf, log logger) error {
 	return nil
 }
 
-// listenTCP accepts and hangs up, until the context ends.
-func listenTCP(ctx context.Context, address string) error {
+// listenTCP serves each connection and hangs up, until the context ends.
+func listenTCP(ctx context.Context, address string, serve func(net.Conn)) error {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", address, err)
@@ -56,24 +55,12 @@ func listenTCP(ctx context.Context, address string) error {
 			if err != nil {
 				return // closed
 			}
-			_ = c.Close()
+			go func() {
+				defer func() { _ = c.Close() }()
+				serve(c)
+			}()
 		}
 	}()
-	return nil
-}
-
-func runGuacd(ctx context.Context, _ root, args []string) error {
-	flags := flag.NewFlagSet("guacd", flag.ContinueOnError)
-	flags.Bool("f", true, "stay in the foreground; the stand-in always does")
-	host := flags.String("b", "localhost", "address to listen on")
-	port := flags.String("l", "4822", "port to listen on")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	if err := listenTCP(ctx, net.JoinHostPort(*host, *port)); err != nil {
-		return err
-	}
-	<-ctx.Done()
 	return nil
 }
 
