@@ -16,7 +16,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+
+	"github.com/Masterminds/semver/v3"
 )
 
 // Build writes the stand-in packages of an OpenNebula version (X.Y.Z) as .deb
@@ -51,7 +54,8 @@ func Build(ctx context.Context, source, version, dir string) error {
 }
 
 // stage copies the trees of all packages, filling in version and architecture.
-// Modes are set whatever the umask is.
+// Modes are set whatever the umask is. A file that some releases have, and others
+// have not, is named by it: name.from-X.Y.Z or name.before-X.Y.Z.
 func stage(source, dest, version string) error {
 	return filepath.WalkDir(source, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -65,8 +69,28 @@ func stage(source, dest, version string) error {
 		if entry.IsDir() {
 			return errors.Join(os.MkdirAll(target, 0o755), os.Chmod(target, 0o755))
 		}
+		target, in, err := inRelease(target, version)
+		if err != nil || !in {
+			return err
+		}
 		return stageFile(path, target, version)
 	})
+}
+
+var some = regexp.MustCompile(`^(.+)\.(from|before)-(\d+\.\d+\.\d+)$`)
+
+// inRelease says whether a version has the file of a name, and under which name.
+func inRelease(name, version string) (plain string, in bool, err error) {
+	parts := some.FindStringSubmatch(name)
+	if parts == nil {
+		return name, true, nil
+	}
+	v, err := semver.StrictNewVersion(version)
+	if err != nil {
+		return "", false, fmt.Errorf("read the version %q: %w", version, err)
+	}
+	reached := !v.LessThan(semver.MustParse(parts[3]))
+	return parts[1], reached == (parts[2] == "from"), nil
 }
 
 func stageFile(source, target, version string) error {

@@ -3,6 +3,11 @@ package standin
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -17,6 +22,8 @@ import (
 
 	"github.com/kolo/xmlrpc"
 	"github.com/stretchr/testify/suite"
+	_ "modernc.org/sqlite"
+	"sigs.k8s.io/yaml"
 )
 
 // Suite runs the packaged programs in a folder of each test's own.
@@ -37,22 +44,30 @@ func TestPackages(t *testing.T) {
 
 func (s *Suite) SetupSuite() {
 	s.packages = s.T().TempDir()
-	s.Require().NoError(Build(s.T().Context(), ".", "7.2.0", s.packages))
+	for _, version := range []string{"7.0.2", "7.2.0"} {
+		s.Require().NoError(Build(s.T().Context(), ".", version, s.packages))
+	}
 }
 
-// SetupTest unpacks all packages, and gives oned ports that are free.
+// SetupTest installs a release, without what a start needs to be left by another.
 func (s *Suite) SetupTest() {
-	s.root = s.T().TempDir()
-	debs, err := filepath.Glob(filepath.Join(s.packages, "*.deb"))
-	s.Require().NoError(err)
-	for _, deb := range debs {
-		s.Require().NoError(exec.Command("dpkg-deb", "-x", deb, s.root).Run())
-	}
+	s.root, s.port = s.T().TempDir(), s.freePort()
 	for _, dir := range []string{"run/lock/one", "var/log/one", "var/lib/one/.one"} {
 		s.Require().NoError(os.MkdirAll(filepath.Join(s.root, dir), 0o755))
 	}
 	s.write("var/lib/one/.one/one_auth", "oneadmin:se:cret\n")
-	s.port = s.freePort()
+	s.install("7.2.0")
+}
+
+// install unpacks all packages of a release over what is there, and gives oned
+// ports that are free.
+func (s *Suite) install(version string) {
+	debs, err := filepath.Glob(filepath.Join(s.packages, "*_"+version+"-1_*.deb"))
+	s.Require().NoError(err)
+	s.Require().NotEmpty(debs)
+	for _, deb := range debs {
+		s.Require().NoError(exec.Command("dpkg-deb", "-x", deb, s.root).Run())
+	}
 	s.edit("etc/one/oned.conf", "PORT = 2633", "PORT = "+s.port, "0.0.0.0", "127.0.0.1",
 		`# HOSTNAME = "one-hostname"`, `HOSTNAME = "frontend"`, "#VM_MAD = [ NAME=", "VM_MAD = [ NAME=")
 	s.edit("etc/one/monitord.conf", "= 4124", "= "+s.freePort(), `"::"`, `"127.0.0.1"`, "# IM_MAD", "IM_MAD")
@@ -66,7 +81,7 @@ func (s *Suite) TearDownTest() {
 }
 
 func (s *Suite) TestEveryPackageTellsWhatItIs() {
-	for _, name := range []string{"", "-tools", "-fireedge", "-flow", "-gate", "-guacd"} {
+	for _, name := range []string{"", "-tools", "-fireedge", "-flow", "-gate", "-guacd", "-migration"} {
 		found, err := filepath.Glob(filepath.Join(s.packages, "opennebula"+name+"_7.2.0-1_*.deb"))
 		s.Require().NoError(err)
 		s.Require().Len(found, 1)
@@ -81,10 +96,15 @@ func (s *Suite) TestStateOutlivesARestart() {
 	stop := s.start()
 	template := s.call("one.template.allocate", "NAME = \"kept\"\nCPU = 1")
 	s.Require().Equal(true, template[0], template)
+	begin := time.Now()
 	stop()
+	s.Less(time.Since(begin), time.Second)
 	s.NoFileExists(s.path("run/lock/one/one"))
 	auth, err := os.ReadFile(s.path("var/lib/one/.one/oneflow_auth"))
 	s.Require().NoError(err)
+	key, err := os.ReadFile(s.path("var/lib/one/.one/one_key"))
+	s.Require().NoError(err)
+	s.NotEmpty(strings.TrimSpace(string(key)))
 
 	s.start()
 	s.Contains(s.call("one.template.info", template[1], false, false)[1], "<NAME>kept</NAME>")
@@ -94,6 +114,70 @@ func (s *Suite) TestStateOutlivesARestart() {
 	after, err := os.ReadFile(s.path("var/lib/one/.one/oneflow_auth"))
 	s.Require().NoError(err)
 	s.Equal(auth, after)
+	after, err = os.ReadFile(s.path("var/lib/one/.one/one_key"))
+	s.Require().NoError(err)
+	s.Equal(key, after)
+}
+
+func (s *Suite) TestStateOutlivesAKill() {
+	oned := s.background(s.path("usr/bin/oned"), "-f")
+	s.answers()
+	template := s.call("one.template.allocate", "NAME = \"kept\"")[1]
+	oned.kill()
+	s.Contains(s.failedStart(), "lock file")
+	s.Require().NoError(os.Remove(s.path("run/lock/one/one")))
+	s.start()
+	s.Contains(s.call("one.template.info", template, false, false)[1], "<NAME>kept</NAME>")
+}
+
+func (s *Suite) TestAnotherSchemaIsRefused() {
+	s.start()()
+	s.Equal("07.2.07.2.0", s.value("SELECT l.oid || l.version || s.version FROM local_db_versioning l, db_versioning s"))
+	s.install("7.0.2")
+	s.Contains(s.failedStart(), "schema 7.2.0 (local_db_versioning)")
+	s.Contains(s.log(), "needs 7.0.0: upgrade it with onedb")
+	s.change("UPDATE local_db_versioning SET version = '7.0.0'")
+	s.Contains(s.failedStart(), "schema 7.2.0 (db_versioning)")
+	s.change("DELETE FROM local_db_versioning; DELETE FROM db_versioning")
+	s.Contains(s.failedStart(), "already exists")
+	s.NoFileExists(s.path("run/lock/one/one"))
+}
+
+func (s *Suite) TestRemotesDiffer() {
+	earlier, later := s.remotes("7.0.2"), s.remotes("7.2.0")
+	s.Contains(earlier, "vmm/kvm/poll")
+	s.NotContains(later, "vmm/kvm/poll")
+	s.Contains(later, "im/kvm-probes.d/host/system/memory_encryption.sh")
+	s.NotContains(earlier, "im/kvm-probes.d/host/system/memory_encryption.sh")
+	for file, same := range map[string]bool{
+		"VERSION": false, "vmm/kvm/deploy": false, "etc/vmm/kvm/kvmrc": false,
+		"vmm/kvm/reboot": true, "im/kvm-probes.d/host/system/name.sh": true, "etc/datastore/datastore.conf": true,
+	} {
+		s.Require().NotEmpty(earlier[file], file)
+		s.Equal(same, earlier[file] == later[file], file)
+	}
+	for file := range later {
+		s.NotRegexp("from|before", file)
+	}
+}
+
+// remotes of a release, by their paths.
+func (s *Suite) remotes(version string) map[string]string {
+	found, err := filepath.Glob(filepath.Join(s.packages, "opennebula_"+version+"-1_*.deb"))
+	s.Require().NoError(err)
+	s.Require().Len(found, 1)
+	dir := s.T().TempDir()
+	s.Require().NoError(exec.Command("dpkg-deb", "-x", found[0], dir).Run())
+	top, files := filepath.Join(dir, "var/lib/one/remotes"), map[string]string{}
+	s.Require().NoError(filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		files[strings.TrimPrefix(path, top+"/")] = string(text)
+		return err
+	}))
+	return files
 }
 
 func (s *Suite) TestRefusals() {
@@ -145,11 +229,107 @@ func (s *Suite) TestTheSchedulerPlaces() {
 	s.Equal(true, s.call("one.host.delete", dummy)[0])
 }
 
-func (s *Suite) TestServicesAskOned() {
-	flow, gate, fire := s.freePort(), s.freePort(), s.freePort()
+func (s *Suite) TestTimers() {
+	s.T().Setenv("ONE_XMLRPC", "http://127.0.0.1:"+s.port+"/RPC2")
+	s.Equal(255, s.end("usr/bin/oneshowback", "calculate"), "oned does not run")
+	s.start()
+	s.Equal(255, s.end("usr/bin/oneshowback", "list"))
+	s.Equal(0, s.end("usr/bin/oneshowback", "calculate"))
+	s.Contains(s.log(), "Showback calculated")
+
+	s.Equal(0, s.end("usr/lib/one/sh/ssh-socks-cleaner"), "there is nothing yet")
+	s.Require().NoError(os.MkdirAll(s.path("run/one/ssh-socks"), 0o755))
+	old, fresh := s.path("run/one/ssh-socks/ctl-M-a.sock"), s.path("run/one/ssh-socks/ctl-M-b.sock")
+	for _, socket := range []string{old, fresh} {
+		l, err := net.Listen("unix", socket)
+		s.Require().NoError(err)
+		defer l.Close()
+	}
+	before := time.Now().Add(-5 * time.Minute)
+	s.Require().NoError(os.Chtimes(old, before, before))
+	s.Equal(0, s.end("usr/lib/one/sh/ssh-socks-cleaner"))
+	s.NoFileExists(old)
+	_, err := os.Stat(fresh)
+	s.NoError(err)
+}
+
+// end of a program: its code.
+func (s *Suite) end(program string, args ...string) int {
+	cmd := s.command(s.path(program), args...)
+	out, err := cmd.CombinedOutput()
+	if exit := new(exec.ExitError); !errors.As(err, &exit) {
+		s.Require().NoError(err)
+	}
+	s.T().Logf("%s", out)
+	return cmd.ProcessState.ExitCode()
+}
+
+func (s *Suite) TestConfigurationParses() {
+	for file, key := range map[string]string{
+		"oneflow-server.conf": ":host", "onegate-server.conf": ":host", "onehem-server.conf": ":hook_base_path", "fireedge-server.conf": "host",
+		"fireedge/sunstone/sunstone-server.conf": "default_lang", "schedulers/one_drs.conf": "OPTIMIZE",
+	} {
+		text, err := os.ReadFile(s.path("etc/one/" + file))
+		s.Require().NoError(err)
+		var found map[string]any
+		s.Require().NoError(yaml.Unmarshal(text, &found), file)
+		s.Contains(found, key, file)
+	}
+	s.FileExists(s.path("etc/one/schedulers/rank.conf"))
+	s.FileExists(s.path("etc/one/guacd"))
+}
+
+func (s *Suite) TestCredentialsOfTheDatabaseCount() {
+	flow, gate, fire := s.services()
+	s.start()()
+	s.change("UPDATE user_pool SET body = replace(body, '" + digest("se:cret") + "', '" + digest("new") + "') WHERE oid = 0")
+	auth, err := os.ReadFile(s.path("var/lib/one/.one/oneflow_auth"))
+	s.Require().NoError(err)
+	_, password, _ := strings.Cut(strings.TrimSpace(string(auth)), ":")
+	s.change("UPDATE user_pool SET body = replace(body, '" + digest(password) + "', '" + digest("lost") + "') WHERE oid = 1")
+
+	s.start()
+	s.Equal(false, s.call("one.user.info", -1, false)[0])
+	answer, err := s.callAs("oneadmin:new", "one.user.info", -1, false)
+	s.Require().NoError(err)
+	s.Equal(true, answer[0])
+	answer, err = s.callAs("serveradmin:lost", "one.user.info", -1, false)
+	s.Require().NoError(err)
+	s.Equal(false, answer[0], "a password is no token")
+
+	s.background(s.path("usr/lib/one/standin"), "oneflow")
+	stale := s.background(s.path("usr/lib/one/standin"), "onegate")
+	s.Equal(http.StatusInternalServerError, s.get("http://oneadmin:new@127.0.0.1:"+flow+"/service", nil))
+	s.Equal(http.StatusInternalServerError, s.get("http://127.0.0.1:"+gate+"/", nil))
+	s.write("var/lib/one/.one/onegate_auth", "serveradmin:lost\n")
+	stale.stop()
+	s.background(s.path("usr/lib/one/standin"), "onegate")
+	s.Equal(http.StatusUnauthorized, s.get("http://127.0.0.1:"+gate+"/", nil))
+
+	if _, err := exec.LookPath("node"); err != nil {
+		s.T().Skip("node is not there; FireEdge was not tried")
+	}
+	s.background("node", s.path("usr/lib/one/fireedge/dist/index.js"))
+	base := "http://127.0.0.1:" + fire + "/fireedge/"
+	s.Equal(http.StatusOK, s.get(base+"sunstone", nil))
+	s.Equal(http.StatusInternalServerError, s.login(base, "new").StatusCode)
+	s.write("var/lib/one/.one/sunstone_auth", "serveradmin:lost\n")
+	s.Equal(http.StatusOK, s.login(base, "new").StatusCode)
+}
+
+func digest(password string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(password))) }
+
+// services get ports that are free.
+func (s *Suite) services() (flow, gate, fire string) {
+	flow, gate, fire = s.freePort(), s.freePort(), s.freePort()
 	s.edit("etc/one/oneflow-server.conf", ":port: 2474", ":port: "+flow, ":2633", ":"+s.port)
-	s.edit("etc/one/onegate-server.conf", ":port: 5030", ":port: "+gate)
+	s.edit("etc/one/onegate-server.conf", ":port: 5030", ":port: "+gate, ":2633", ":"+s.port)
 	s.edit("etc/one/fireedge-server.conf", "port: 2616", "port: "+fire, ":2633", ":"+s.port)
+	return flow, gate, fire
+}
+
+func (s *Suite) TestServicesAskOned() {
+	flow, gate, fire := s.services()
 	s.start()
 	s.background(s.path("usr/lib/one/standin"), "oneflow")
 	s.background(s.path("usr/lib/one/standin"), "onegate")
@@ -198,33 +378,52 @@ func (s *Suite) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// background starts a program; what is returned ends it as a pod's end does.
-func (s *Suite) background(name string, args ...string) (stop func()) {
-	cmd := s.command(name, args...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	s.Require().NoError(cmd.Start())
-	stopped := false
-	stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		s.NoError(cmd.Process.Signal(syscall.SIGTERM))
-		s.NoError(cmd.Wait(), "%s", &out)
-		s.Contains(out.String(), "it runs no virtual machines")
+// process is a program that has been started.
+type process struct {
+	*Suite
+	cmd   *exec.Cmd
+	out   bytes.Buffer
+	ended bool
+}
+
+func (s *Suite) background(name string, args ...string) *process {
+	p := &process{Suite: s, cmd: s.command(name, args...)}
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	s.Require().NoError(p.cmd.Start())
+	s.running = append(s.running, p.stop)
+	return p
+}
+
+// stop ends it as a pod's end does.
+func (p *process) stop() {
+	if p.ended {
+		return
 	}
-	s.running = append(s.running, stop)
-	return stop
+	p.ended = true
+	p.NoError(p.cmd.Process.Signal(syscall.SIGTERM))
+	p.NoError(p.cmd.Wait(), "%s", &p.out)
+	p.Contains(p.out.String(), "it runs no virtual machines")
+}
+
+// kill ends it as nothing can prevent.
+func (p *process) kill() {
+	p.ended = true
+	p.NoError(p.cmd.Process.Kill())
+	p.Error(p.cmd.Wait())
 }
 
 func (s *Suite) start() (stop func()) {
-	stop = s.background(s.path("usr/bin/oned"), "-f")
+	oned := s.background(s.path("usr/bin/oned"), "-f")
+	s.answers()
+	return oned.stop
+}
+
+// answers waits for oned.
+func (s *Suite) answers() {
 	s.Require().Eventually(func() bool {
 		_, err := s.callAs("-", "one.system.version")
 		return err == nil
 	}, time.Minute, 50*time.Millisecond)
-	return stop
 }
 
 func (s *Suite) failedStart() string {
@@ -253,6 +452,28 @@ func (s *Suite) until(want, method string, id any) {
 		text, _ := s.call(method, id, false)[1].(string)
 		return strings.Contains(text, want)
 	}, time.Minute, 100*time.Millisecond, "%s never had %s", method, want)
+}
+
+// database is open past oned.
+func (s *Suite) database() *sql.DB {
+	db, err := sql.Open("sqlite", s.path("var/lib/one/one.db"))
+	s.Require().NoError(err)
+	return db
+}
+
+func (s *Suite) change(statement string) {
+	db := s.database()
+	defer db.Close()
+	_, err := db.Exec(statement)
+	s.Require().NoError(err)
+}
+
+// value of the first row that a query finds.
+func (s *Suite) value(query string) (found string) {
+	db := s.database()
+	defer db.Close()
+	s.Require().NoError(db.QueryRow(query).Scan(&found))
+	return found
 }
 
 func (s *Suite) log() string {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -17,18 +18,22 @@ var version = "0.0.0" // OpenNebula's; the build sets it
 func main() {
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	if err := run(ctx, root(os.Getenv("STANDIN_ROOT")), os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(255)
+		end := exit{255, err.Error()}
+		errors.As(err, &end)
+		if end.text != "" {
+			fmt.Fprintln(os.Stderr, end.text)
+		}
+		os.Exit(end.code)
 	}
 }
 
 func run(ctx context.Context, r root, args []string) error {
 	commands := map[string]func(context.Context, root, []string) error{
-		"oned": runOned, "sched": runSched, "place": runPlace,
+		"oned": runOned, "onedb": runOnedb, "oneshowback": runShowback, "sched": runSched, "place": runPlace,
 		"oneflow": runFlow, "onegate": runGate, "onehem": runHem, "guacd": runGuacd,
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
-		return fmt.Errorf("usage: standin oned|sched|place|oneflow|onegate|onehem|guacd; given was %q", args)
+		return fmt.Errorf("usage: standin oned|onedb|oneshowback|sched|place|oneflow|onegate|onehem|guacd; given was %q", args)
 	}
 	// Not to stdout: the scheduler speaks to oned there.
 	fmt.Fprintf(os.Stderr, "%s: stand-in for OpenNebula %s: it runs no virtual machines\n", args[0], version)

@@ -79,11 +79,17 @@ func resolve(ctx context.Context, name string) error {
 func (o *oned) serve(ctx context.Context, r root) (err error) {
 	o.log.printf("ONE", "I", "Starting the stand-in for OpenNebula %s: it runs no virtual machines", version)
 	o.log.printf("ONE", "I", "Using hostname: %s", o.conf.get("HOSTNAME"))
+	if err := ensureKey(r.path("/var/lib/one/.one")); err != nil {
+		return err
+	}
 	o.store, err = openStore(ctx, o.conf.section("DB"), r.path("/var/lib/one/one.db"))
 	if err != nil {
 		return err
 	}
 	defer o.store.db.Close()
+	if err := o.store.prepare(ctx); err != nil {
+		return fmt.Errorf("use the database: %w", err)
+	}
 	if err := bootstrap(ctx, o.store, r.path("/var/lib/one/.one")); err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func startDriver(ctx context.Context, r root, section conf) (*driver, error) {
 	program := r.path(filepath.Join("/usr/lib/one/mads", section.get("EXECUTABLE")))
 	cmd := exec.CommandContext(ctx, program, strings.Fields(section.get("ARGUMENTS"))...)
 	cmd.Stderr = os.Stderr
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = 500 * time.Millisecond // oned ends within a second
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", program, err)

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -25,7 +25,7 @@ func listenMonitor(ctx context.Context, network conf, log logger) error {
 	if err != nil {
 		return fmt.Errorf("listen for monitoring: %w", err)
 	}
-	if err := listenTCP(ctx, address); err != nil {
+	if err := listenTCP(ctx, address, func(net.Conn) {}); err != nil {
 		return errors.Join(err, udp.Close())
 	}
 	log.printf("MON", "I", "Listening at %s, agents report to %s", address, network.get("MONITOR_ADDRESS"))
@@ -42,8 +42,8 @@ func listenMonitor(ctx context.Context, network conf, log logger) error {
 	return nil
 }
 
-// listenTCP accepts and hangs up, until the context ends.
-func listenTCP(ctx context.Context, address string) error {
+// listenTCP serves each connection and hangs up, until the context ends.
+func listenTCP(ctx context.Context, address string, serve func(net.Conn)) error {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", address, err)
@@ -55,24 +55,12 @@ func listenTCP(ctx context.Context, address string) error {
 			if err != nil {
 				return // closed
 			}
-			_ = c.Close()
+			go func() {
+				defer func() { _ = c.Close() }()
+				serve(c)
+			}()
 		}
 	}()
-	return nil
-}
-
-func runGuacd(ctx context.Context, _ root, args []string) error {
-	flags := flag.NewFlagSet("guacd", flag.ContinueOnError)
-	flags.Bool("f", true, "stay in the foreground; the stand-in always does")
-	host := flags.String("b", "localhost", "address to listen on")
-	port := flags.String("l", "4822", "port to listen on")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	if err := listenTCP(ctx, net.JoinHostPort(*host, *port)); err != nil {
-		return err
-	}
-	<-ctx.Done()
 	return nil
 }
 
@@ -84,6 +72,19 @@ func runHem(ctx context.Context, r root, _ []string) error {
 	logger{r.path("/var/log/one/onehem.log")}.printf("HEM", "I", "Started; the stand-in runs no hooks")
 	<-ctx.Done()
 	return nil
+}
+
+// runShowback has oned calculate what virtual machines cost: all that there is of
+// the command.
+func runShowback(_ context.Context, r root, args []string) error {
+	if len(args) != 1 || args[0] != "calculate" {
+		return fmt.Errorf("the stand-in knows oneshowback calculate, not %q", args)
+	}
+	session, err := r.session()
+	if err != nil {
+		return err
+	}
+	return callOned(endpoint(), "one.vmpool.calculateshowback", session, -1, -1, -1, -1)
 }
 
 // symbols is a YAML file with Ruby's symbols as keys.
@@ -130,20 +131,31 @@ func runFlow(ctx context.Context, r root, _ []string) error {
 }
 
 // serveCloud runs oneflow or onegate: each has a configuration, serveradmin's
-// credentials and a log of its own name.
+// credentials and a log of its own name. As long as oned refuses the credentials,
+// every answer is 500.
 func serveCloud(ctx context.Context, r root, name string, route func(*http.ServeMux, symbols)) error {
 	s, err := readSymbols(r.path("/etc/one/" + name + "-server.conf"))
 	if err != nil {
 		return err
 	}
-	if _, err := os.ReadFile(r.path("/var/lib/one/.one/" + name + "_auth")); err != nil {
+	auth, err := os.ReadFile(r.path("/var/lib/one/.one/" + name + "_auth"))
+	if err != nil {
 		return fmt.Errorf("read serveradmin's credentials: %w", err)
 	}
 	tag := strings.ToUpper(strings.TrimPrefix(name, "one"))
-	logger{r.path("/var/log/one/" + name + ".log")}.printf(tag, "I", "Listening at %s", s.address())
+	log := logger{r.path("/var/log/one/" + name + ".log")}
+	log.printf(tag, "I", "Listening at %s", s.address())
 	mux := http.NewServeMux()
 	route(mux, s)
-	return listenHTTP(ctx, s.address(), mux)
+	return listenHTTP(ctx, s.address(), http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		err := callOned(s.get("one_xmlrpc"), serverCheck, strings.TrimSpace(string(auth)))
+		if no := new(refusal); errors.As(err, no) {
+			log.printf(tag, "E", "oned refuses %s: %v", serverAdmin, err)
+			http.Error(w, "oned refuses "+serverAdmin, http.StatusInternalServerError)
+			return
+		}
+		mux.ServeHTTP(w, q)
+	}))
 }
 
 func services(q *http.Request, endpoint string) (int, string) {
@@ -159,17 +171,34 @@ func services(q *http.Request, endpoint string) (int, string) {
 
 // askOned who a session is; an error says that it is nobody's.
 func askOned(endpoint, session string) error {
+	return callOned(endpoint, "one.user.info", session, -1, false)
+}
+
+// callOned asks for something to be done; if oned says no, the error is a refusal.
+func callOned(endpoint, method string, params ...any) error {
 	client, err := xmlrpc.NewClient(endpoint, nil)
 	if err != nil {
 		return fmt.Errorf("use %s: %w", endpoint, err)
 	}
 	defer func() { _ = client.Close() }()
 	var answer []any
-	if err := client.Call("one.user.info", []any{session, -1, false}, &answer); err != nil {
+	if err := client.Call(method, params, &answer); err != nil {
 		return fmt.Errorf("ask %s: %w", endpoint, err)
 	}
 	if ok, _ := answer[0].(bool); !ok {
-		return fmt.Errorf("%v", answer[1])
+		return refusal{codeAction, fmt.Sprint(answer[1])}
 	}
 	return nil
+}
+
+// endpoint of oned for what runs beside it.
+func endpoint() string { return cmp.Or(os.Getenv("ONE_XMLRPC"), "http://localhost:2633/RPC2") }
+
+// session of oneadmin, as the command-line tools find it.
+func (r root) session() (string, error) {
+	text, err := os.ReadFile(cmp.Or(os.Getenv("ONE_AUTH"), r.path("/var/lib/one/.one/one_auth")))
+	if err != nil {
+		return "", fmt.Errorf("read oneadmin's credentials: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
 }

@@ -27,7 +27,7 @@ func openStore(ctx context.Context, section conf, sqliteFile string) (*store, er
 	}
 	db.SetMaxOpenConns(1) // SQLite knows one writer
 	s := &store{db}
-	if err := s.createTables(ctx); err != nil {
+	if err := db.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("use the database: %w", err), db.Close())
 	}
 	return s, nil
@@ -60,19 +60,6 @@ func openMySQL(section conf) (*sql.DB, error) {
 	return sql.OpenDB(connector), nil
 }
 
-func (s *store) createTables(ctx context.Context) error {
-	tables := []string{"pool_control (tablename VARCHAR(32) PRIMARY KEY, last_oid BIGINT)"}
-	for _, pool := range []string{"user_pool", "host_pool", "template_pool", "vm_pool"} {
-		tables = append(tables, pool+" (oid INTEGER PRIMARY KEY, name VARCHAR(128), body MEDIUMTEXT)")
-	}
-	for _, table := range tables {
-		if err := s.exec(ctx, "CREATE TABLE IF NOT EXISTS "+table); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (s *store) exec(ctx context.Context, query string, args ...any) error {
 	if _, err := s.db.ExecContext(ctx, query, args...); err != nil {
 		return fmt.Errorf("%.40s…: %w", query, err)
@@ -100,7 +87,17 @@ func (s *store) put(ctx context.Context, table string, id int, name string, docu
 	if err != nil {
 		return fmt.Errorf("write the document %s %d: %w", table, id, err)
 	}
-	return s.exec(ctx, "REPLACE INTO "+table+" (oid, name, body) VALUES (?, ?, ?)", id, name, string(body))
+	return s.putRow(ctx, table, row{id, name, string(body)})
+}
+
+// row is a document that nobody has read yet.
+type row struct {
+	id         int
+	name, body string
+}
+
+func (s *store) putRow(ctx context.Context, table string, r row) error {
+	return s.exec(ctx, "REPLACE INTO "+table+" (oid, name, body) VALUES (?, ?, ?)", r.id, r.name, r.body)
 }
 
 func (s *store) body(ctx context.Context, table string, id int) (body string, err error) {
@@ -126,23 +123,35 @@ func (s *store) remove(ctx context.Context, table string, id int) error {
 	return s.exec(ctx, "DELETE FROM "+table+" WHERE oid = ?", id)
 }
 
-// list decodes all documents of a table, in the order of their numbers.
-func list[T any](ctx context.Context, s *store, table string) (all []T, err error) {
-	rows, err := s.db.QueryContext(ctx, "SELECT body FROM "+table+" ORDER BY oid")
+// rows of a table, in the order of their numbers.
+func (s *store) rows(ctx context.Context, table string) (all []row, err error) {
+	found, err := s.db.QueryContext(ctx, "SELECT oid, name, body FROM "+table+" ORDER BY oid")
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", table, err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var body []byte
-		var one T
-		if err := rows.Scan(&body); err != nil {
+	defer found.Close()
+	for found.Next() {
+		var r row
+		if err := found.Scan(&r.id, &r.name, &r.body); err != nil {
 			return nil, fmt.Errorf("list %s: %w", table, err)
 		}
-		if err := xml.Unmarshal(body, &one); err != nil {
-			return nil, fmt.Errorf("read a document of %s: %w", table, err)
+		all = append(all, r)
+	}
+	return all, found.Err()
+}
+
+// list decodes all documents of a table.
+func list[T any](ctx context.Context, s *store, table string) (all []T, err error) {
+	rows, err := s.rows(ctx, table)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		var one T
+		if err := xml.Unmarshal([]byte(r.body), &one); err != nil {
+			return nil, fmt.Errorf("read the document %s %d: %w", table, r.id, err)
 		}
 		all = append(all, one)
 	}
-	return all, rows.Err()
+	return all, nil
 }

@@ -23,9 +23,17 @@ type user struct {
 	Password string   `xml:"PASSWORD"` // its sha256, in hexadecimal digits
 	Driver   string   `xml:"AUTH_DRIVER"`
 	Enabled  int      `xml:"ENABLED"`
+	migrated
 }
 
-const serverAdmin = "serveradmin" // as which the other services speak to oned
+// The other services speak to oned as serveradmin, by tokens that they encrypt with
+// its password. The stand-in has no tokens; its services show the password itself,
+// to a method that OpenNebula does not have.
+const (
+	serverAdmin  = "serveradmin"
+	serverDriver = "server_cipher"
+	serverCheck  = "standin.serveradmin"
+)
 
 // bootstrap creates the users of an empty database. Like oned, it takes oneadmin's
 // password from one_auth, and refuses to replace serveradmin's.
@@ -47,7 +55,7 @@ func bootstrap(ctx context.Context, s *store, home string) error {
 	}
 	for _, u := range []user{
 		{Name: name, Password: digest(password), Driver: "core"},
-		{Name: serverAdmin, Password: digest(random), Driver: "server_cipher"},
+		{Name: serverAdmin, Password: digest(random), Driver: serverDriver},
 	} {
 		u.Group, u.Enabled = "oneadmin", 1
 		if _, err := s.add(ctx, "user_pool", u.Name, func(id int) any { u.ID = id; return u }); err != nil {
@@ -73,6 +81,19 @@ func writeServerAuth(home string) (password string, err error) {
 	return password, nil
 }
 
+// ensureKey writes the key with which oned would encrypt what is secret in its
+// database, if there is none: with another key, that could not be read any more.
+func ensureKey(home string) error {
+	file := filepath.Join(home, "one_key")
+	if _, err := os.Stat(file); err == nil {
+		return nil
+	}
+	if err := os.WriteFile(file, []byte(rand.Text()+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write the key of the database: %w", err)
+	}
+	return nil
+}
+
 func digest(password string) string {
 	sum := sha256.Sum256([]byte(password))
 	return hex.EncodeToString(sum[:])
@@ -80,16 +101,15 @@ func digest(password string) string {
 
 var errLogin = errors.New("the user could not be authenticated")
 
-// authenticate knows sessions user:password. Serveradmin's are encrypted tokens,
-// which the stand-in does not read.
-func authenticate(ctx context.Context, s *store, session string) (user, error) {
+// authenticate knows sessions user:password, of the users with a driver.
+func authenticate(ctx context.Context, s *store, driver, session string) (user, error) {
 	users, err := list[user](ctx, s, "user_pool")
 	if err != nil {
 		return user{}, err
 	}
 	name, password, _ := strings.Cut(session, ":")
 	for _, u := range users {
-		if u.Name == name && u.Driver == "core" && subtle.ConstantTimeCompare([]byte(digest(password)), []byte(u.Password)) == 1 {
+		if u.Name == name && u.Driver == driver && subtle.ConstantTimeCompare([]byte(digest(password)), []byte(u.Password)) == 1 {
 			return u, nil
 		}
 	}

@@ -1,0 +1,1 @@
+# Stand-in: the name is all that is read.

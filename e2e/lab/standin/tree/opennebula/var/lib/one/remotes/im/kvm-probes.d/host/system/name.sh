@@ -1,0 +1,3 @@
+#!/bin/bash
+# Says the name of a host.
+echo "HOSTNAME=$(uname -n)"
