@@ -1,125 +1,134 @@
 # frozen_string_literal: true
 
-# Writes the deployment's settings into the configuration that the packages ship.
+# Writes a deployment's settings into the configuration that the packages ship.
 #
-#   ONE_HOSTNAME          HOSTNAME of oned.conf
-#   ONE_DB_BACKEND        sqlite (default) or mysql; for mysql also ONE_DB_HOST,
-#                         ONE_DB_PORT (3306), ONE_DB_USER, ONE_DB_NAME and
-#                         ONE_DB_PASSWORD_FILE
-#   ONE_MONITOR_ADDRESS   where hypervisors send monitoring; unset: auto
-#   ONE_ONEGATE_ENDPOINT  where virtual machines find OneGate
+# From the environment; what is set to nothing counts as not set:
 #
-# Files /etc/opennebula/oned.conf and monitord.conf are merged in last.
+#   ONE_HOSTNAME          HOSTNAME of oned.conf: a host name or an IPv4 address
+#   ONE_DB_BACKEND        sqlite (default), or mysql for MySQL and MariaDB, with
+#     ONE_DB_HOST           the server, without a port
+#     ONE_DB_PORT           1 to 65535; 3306 if not set
+#     ONE_DB_USER
+#     ONE_DB_NAME           the database, which must exist
+#     ONE_DB_PASSWORD_FILE  a file with the user's password, in one line
+#     ONE_DB_CONNECTIONS    how many oned opens at most; as packaged if not set: 25
+#   ONE_MONITOR_ADDRESS   where hypervisors send monitoring: a host name or an
+#                         address; auto (default) lets them find out
+#   ONE_ONEGATE_ENDPOINT  where virtual machines find OneGate: a URL
+#
+# From the folder /etc/opennebula, where names with a dot in front do not count:
+#
+#   NAME        a fragment, merged into the file of that name: oned.conf,
+#               monitord.conf, rank.conf, one_drs.conf, fireedge-server.conf,
+#               sunstone-server.conf, oneflow-server.conf, onegate-server.conf,
+#               onehem-server.conf or guacd. Single values replace the packaged
+#               ones. Sections and mappings are merged pair by pair, those of
+#               drivers with the one of the same NAME; further ones are added. A
+#               list of oned.conf (…_ATTR) gains values, a list in YAML is
+#               replaced. Only what the packaged file knows is taken, comments
+#               included, and only in the same kind.
+#   files/PATH  a whole file, in place of /etc/one/PATH or added to a folder of
+#               /etc/one. It is taken as it is, except that what the environment
+#               decides is written into oned.conf and monitord.conf all the same.
+#
+# What the environment decides cannot be set otherwise by a fragment, and no file
+# can be given both whole and as a fragment. Without a whole file, OneFlow, OneGate
+# and FireEdge listen on every address: packaged for a single machine, they would
+# listen on the loopback, and in a pod their clients come through a Service.
+#
+# Everything is checked before anything is written. What is refused is said in one
+# sentence, with file and line where there is one, and the exit status is 1.
 
-require 'yaml'
-require_relative 'one_conf'
+require_relative 'etc'
+require_relative 'formats'
+require_relative 'overrides'
+require_relative 'settings'
 
-ETC = ENV.fetch('ONE_ETC', '/etc/one')
-OVERRIDES = ENV.fetch('ONE_OVERRIDES', '/etc/opennebula')
+# The key of each server's file that says where it listens.
+LISTEN = {
+  'oneflow-server.conf' => ':host', 'onegate-server.conf' => ':host', 'fireedge-server.conf' => 'host'
+}.freeze
+REQUIRED = %w[oned.conf monitord.conf].freeze
 
-def setting(name, default = nil)
-  value = ENV[name].to_s
-  value = default.to_s if value.empty?
-  raise OneConf::Error, "#{name} is not set" if value.empty?
-
-  value
-end
-
-# oned's parser knows one escape, \", and takes every other backslash as it is.
-def quoted(text)
-  if text.include?("\n") || text.include?('\"') || text.end_with?('\\')
-    raise OneConf::Error, 'oned.conf cannot hold a password or name with a line break, with \", or with \ at its end'
+# One file of /etc/one on its way from the packaged one to the deployment's.
+class Change
+  def initialize(format, settings, overrides, etc)
+    @format = format
+    @owned = settings.owned(format.path)
+    @whole = overrides.whole[format.path]
+    @fragment = overrides.fragments[format.path]
+    @conf = format.reader.new(@whole ? @whole.file : etc.at(format.path), etc.text(format.path))
   end
 
-  "\"#{text.gsub('"') { '\"' }}\""
-end
+  def text
+    known = @format.reader.known(@conf, @format) if @fragment
+    @whole ? check_whole : listen
+    @owned.each { |owned| @conf.put(*owned.path, owned.value) if owned.value }
+    merge(known) if @fragment
+    @conf.text
+  end
 
-# The client's option files know every backslash as an escape.
-def option(text)
-  "\"#{text.gsub(/["\\]/) { |c| "\\#{c}" }}\""
-end
+  private
 
-def database_password
-  file = setting('ONE_DB_PASSWORD_FILE')
-  File.read(file).chomp
-rescue SystemCallError => e
-  raise OneConf::Error, "ONE_DB_PASSWORD_FILE cannot be read: #{e.message}"
-end
+  def listen
+    key = LISTEN[@format.path]
+    @conf.put(key, '0.0.0.0') if key
+  end
 
-# The section DB of oned.conf, and the client's own file for the same server, so
-# that no password ever stands in a command line.
-def mysql
-  server = { host: setting('ONE_DB_HOST'), port: Integer(setting('ONE_DB_PORT', 3306)),
-             user: setting('ONE_DB_USER'), password: database_password }
-  write_private("#{ETC}/.my.cnf", <<~CNF)
-    [client]
-    host = #{option(server[:host])}
-    port = #{server[:port]}
-    user = #{option(server[:user])}
-    password = #{option(server[:password])}
-  CNF
-  <<~DB.chomp
-    [ BACKEND = "mysql",
-      SERVER  = #{quoted(server[:host])},
-      PORT    = #{server[:port]},
-      USER    = #{quoted(server[:user])},
-      PASSWD  = #{quoted(server[:password])},
-      DB_NAME = #{quoted(setting('ONE_DB_NAME'))},
-      CONNECTIONS = 25,
-      COMPARE_BINARY = "no" ]
-  DB
-end
+  # A server in there would be overruled in silence.
+  def check_whole
+    chosen = @owned.find { |owned| owned.path == %w[DB BACKEND] } or return
+    backend = @conf.find('DB', 'BACKEND') or return
+    return if chosen.value != 'sqlite' || backend.plain == 'sqlite'
 
-def write_private(file, content)
-  File.write(file, '')
-  File.chmod(0o600, file)
-  File.write(file, content)
-end
+    raise Refusal.at(@whole.file, @conf.line(backend),
+                     "DB/BACKEND is #{backend.plain}, but ONE_DB_BACKEND is sqlite: " \
+                     'a server is set by ONE_DB_BACKEND and the other ONE_DB_ variables')
+  end
 
-def edit(name)
-  conf = OneConf.read("#{ETC}/#{name}")
-  yield conf
-  override = "#{OVERRIDES}/#{name}"
-  conf.merge(OneConf.read(override)) if File.exist?(override)
-  conf.write
-end
+  def merge(known)
+    fragment = @format.reader.new(@fragment.file, Source.text(@fragment.file))
+    known.check(fragment)
+    @owned.each { |owned| check_owned(fragment, owned) }
+    @conf.merge(fragment, known)
+  end
 
-def edit_oned
-  edit('oned.conf') do |conf|
-    conf.put('HOSTNAME', value: quoted(setting('ONE_HOSTNAME')))
-    conf.put('ONEGATE_ENDPOINT', value: quoted(ENV['ONE_ONEGATE_ENDPOINT'])) unless ENV['ONE_ONEGATE_ENDPOINT'].to_s.empty?
-    case backend = setting('ONE_DB_BACKEND', 'sqlite')
-    when 'sqlite' then nil # as packaged
-    when 'mysql' then conf.set('DB', value: mysql)
-    else raise OneConf::Error, "ONE_DB_BACKEND is \"#{backend}\"; it can be sqlite or mysql"
-    end
+  # Not the value: it may be a password.
+  def check_owned(fragment, owned)
+    entry = fragment.find(*owned.path) or return
+    return if owned.value && entry.plain == owned.value.to_s
+
+    raise Refusal.at(fragment.file, fragment.line(entry),
+                     "#{owned.path.join('/')} is decided by #{owned.variable}: set it in that one place")
   end
 end
 
-def edit_monitord
-  edit('monitord.conf') do |conf|
-    conf.set('NETWORK', 'MONITOR_ADDRESS', value: quoted(setting('ONE_MONITOR_ADDRESS', 'auto')))
-  end
+# What is parsed here must be a text; the rest is none of our business.
+def content(mounted)
+  return Source.text(mounted.file) if FORMATS.any? { |format| format.path == mounted.path }
+  return Source.bytes(mounted.file) unless mounted.path.end_with?('.yaml') || mounted.path.start_with?('auth/')
+
+  text = Source.text(mounted.file)
+  YamlConf.new(mounted.file, text)
+  text
 end
 
-# Changes one key of a YAML file that the package must have.
-def set_yaml(name, key, value)
-  file = "#{ETC}/#{name}"
-  conf = YAML.safe_load(File.read(file), permitted_classes: [Symbol], filename: file)
-  conf.key?(key) or raise OneConf::Error, "#{file} has no #{key}; it cannot be set to #{value}"
-  conf[key] = value
-  File.write(file, YAML.dump(conf))
+def configure(settings, overrides, etc)
+  REQUIRED.each { |path| etc.file?(path) or raise Refusal, "#{etc.at(path)} is missing: the image must have it" }
+  overrides.whole.each_value { |mounted| etc.put(mounted.path, content(mounted)) }
+  FORMATS.select { |format| etc.file?(format.path) }.each do |format|
+    text = Change.new(format, settings, overrides, etc).text
+    etc.put(format.path, text) unless text == etc.text(format.path)
+  end
+  etc.put('.my.cnf', settings.client, 0o600) if settings.client
+  etc.write
 end
 
 begin
-  edit_oned
-  edit_monitord
-  # Packaged for a single machine, these listen on the loopback; in a pod their
-  # clients come through a Service.
-  set_yaml('oneflow-server.conf', :host, '0.0.0.0')
-  set_yaml('onegate-server.conf', :host, '0.0.0.0')
-  set_yaml('fireedge-server.conf', 'host', '0.0.0.0')
-rescue OneConf::Error, Psych::Exception, SystemCallError, ArgumentError => e
+  settings = Settings.new(ENV)
+  etc = Etc.new(ENV.fetch('ONE_ETC', '/etc/one'))
+  configure(settings, Overrides.new(ENV.fetch('ONE_OVERRIDES', '/etc/opennebula'), etc), etc)
+rescue Refusal, SystemCallError => e
   warn "bootstrap: #{e.message}"
   exit 1
 end
