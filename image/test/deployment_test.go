@@ -185,13 +185,15 @@ func (d *deployment) start(role string) *container.Container {
 
 func (d *deployment) waitFor(c *container.Container, role string) {
 	d.t.Helper()
-	require.NoError(d.t, eventually(d.t, 2*time.Minute, func() error { return d.probe(c, role) }))
+	require.NoError(d.t, eventually(d.t, 2*time.Minute, func() error {
+		if !c.Running() {
+			require.Fail(d.t, role+" ended", c.Log())
+		}
+		return d.probe(c, role)
+	}))
 }
 
 func (d *deployment) probe(c *container.Container, role string) error {
-	if !c.Running() {
-		return fmt.Errorf("%s ended: %s", role, c.Log())
-	}
 	result, err := c.Exec(d.t.Context(), "opennebula-frontend", "probe", role)
 	if err == nil && result.Code != 0 {
 		err = fmt.Errorf("%s is not ready: %s; it said: %s", role, result.Output, c.Log())
