@@ -119,6 +119,10 @@ func rootOf(t *testing.T, version string) *container.Root {
 	}
 	root, err := container.Unpack(b.Image, filepath.Join(shared.state, "root-"+version))
 	require.NoError(t, err)
+	// Where volumes are mounted; a mapped root could not make them.
+	for _, destination := range volumes {
+		require.NoError(t, os.MkdirAll(root.Path(destination), 0o755))
+	}
 	shared.roots[version] = root
 	return root
 }

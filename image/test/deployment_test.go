@@ -60,7 +60,9 @@ func newDeployment(t *testing.T, version string) *deployment {
 		"ONEADMIN_PASSWORD_FILE": "/run/secrets/one/password",
 		"ONE_SSH_DIR":            "/run/secrets/one",
 	}}
-	require.NoError(t, os.Chmod(d.folder, 0o755)) // mapped users pass through it
+	for _, folder := range []string{d.folder, filepath.Dir(d.folder), shared.state} {
+		require.NoError(t, os.Chmod(folder, 0o755)) // mapped users pass through it
+	}
 	for name := range volumes {
 		d.newVolume(name)
 	}
@@ -194,11 +196,20 @@ func (d *deployment) waitFor(c *container.Container, role string) {
 }
 
 func (d *deployment) probe(c *container.Container, role string) error {
-	result, err := c.Exec(d.t.Context(), "opennebula-frontend", "probe", role)
+	result, err := d.ask(c, "probe", role)
 	if err == nil && result.Code != 0 {
 		err = fmt.Errorf("%s is not ready: %s; it said: %s", role, result.Output, c.Log())
 	}
 	return err
+}
+
+// ask runs a role in a running container, or beside it: runc cannot enter a user
+// namespace whose network is the pod's.
+func (d *deployment) ask(c *container.Container, args ...string) (container.Result, error) {
+	if d.mapped {
+		return d.pod.Run(d.t.Context(), d.spec(args...))
+	}
+	return c.Exec(d.t.Context(), append([]string{"opennebula-frontend"}, args...)...)
 }
 
 // startOned starts what oned needs, and oned.
@@ -254,8 +265,11 @@ func (d *deployment) keepLogs() {
 	if !d.t.Failed() || folder == "" {
 		return
 	}
-	assert.NoError(d.t, os.CopyFS(filepath.Join(folder, podName(d.t)+"-containers"), os.DirFS(d.path("containers"))))
-	assert.NoError(d.t, os.CopyFS(filepath.Join(folder, podName(d.t)+"-log"), os.DirFS(d.path("log"))))
+	folder = filepath.Join(folder, podName(d.t))
+	assert.NoError(d.t, os.RemoveAll(folder))
+	for _, name := range []string{"containers", "log"} {
+		assert.NoError(d.t, os.CopyFS(filepath.Join(folder, name), os.DirFS(d.path(name))))
+	}
 }
 
 func eventually(t *testing.T, limit time.Duration, ask func() error) error {

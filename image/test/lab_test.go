@@ -235,3 +235,6 @@ func pull(reference string) (v1.Image, error) {
 }
 
 func say(f string, args ...any) { fmt.Fprintf(os.Stderr, "lab: "+f+"\n", args...) }
+
+// isReal tells whether a release is made of OpenNebula's own packages.
+func isReal(version string) bool { return folderOf(version) != "" }

@@ -3,10 +3,10 @@ package container
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"syscall"
 
@@ -16,7 +16,8 @@ import (
 // Pod is what containers share: a network with a loopback and nothing else.
 type Pod struct {
 	name, dir  string
-	network    *exec.Cmd // holds the network namespace
+	network    *exec.Cmd      // holds the network namespace
+	input      io.WriteCloser // of network; it ends with it
 	containers []*Container
 	count      int
 }
@@ -28,9 +29,23 @@ func NewPod(name, dir string) (*Pod, error) {
 		return nil, fmt.Errorf("create the pod's folder: %w", err)
 	}
 	p := &Pod{name: name, dir: dir}
-	p.network = exec.Command("sh", "-c", "ip link set lo up && touch "+filepath.Join(dir, "up")+" && exec sleep infinity")
-	p.network.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	// It ends with its input, and so with this process.
+	p.network = exec.Command("sh", "-c", "ip link set lo up && echo up && exec cat")
+	p.network.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	input, err := p.network.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("make the pod's network: %w", err)
+	}
+	p.input = input
+	output, err := p.network.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("make the pod's network: %w", err)
+	}
 	if err := p.network.Start(); err != nil {
+		return nil, fmt.Errorf("make the pod's network: %w", err)
+	}
+	if _, err := io.ReadFull(output, make([]byte, len("up"))); err != nil {
+		p.Stop()
 		return nil, fmt.Errorf("make the pod's network: %w", err)
 	}
 	return p, nil
@@ -41,7 +56,7 @@ func (p *Pod) Stop() {
 	for _, c := range p.containers {
 		c.Stop()
 	}
-	_ = p.network.Process.Kill()
+	_ = p.input.Close()
 	_ = p.network.Wait()
 }
 
@@ -51,30 +66,24 @@ func (p *Pod) networkNamespace() string {
 
 // Dial connects to an address of the pod's network, such as 127.0.0.1:2633.
 func (p *Pod) Dial(ctx context.Context, network, address string) (net.Conn, error) {
-	type answer struct {
-		conn net.Conn
-		err  error
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	own, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return nil, fmt.Errorf("open the machine's network: %w", err)
 	}
-	answers := make(chan answer, 1)
-	go func() {
-		// The thread is never unlocked, so that it ends with the goroutine and no
-		// other ever runs in this namespace.
-		runtime.LockOSThread()
-		conn, err := p.dialHere(ctx, network, address)
-		answers <- answer{conn, err}
-	}()
-	a := <-answers
-	return a.conn, a.err
-}
-
-func (p *Pod) dialHere(ctx context.Context, network, address string) (net.Conn, error) {
-	namespace, err := os.Open(p.networkNamespace())
+	defer own.Close()
+	pods, err := os.Open(p.networkNamespace())
 	if err != nil {
 		return nil, fmt.Errorf("open the pod's network: %w", err)
 	}
-	defer namespace.Close()
-	if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
+	defer pods.Close()
+	if err := unix.Setns(int(pods.Fd()), unix.CLONE_NEWNET); err != nil {
 		return nil, fmt.Errorf("enter the pod's network: %w", err)
 	}
-	return (&net.Dialer{}).DialContext(ctx, network, address)
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err := unix.Setns(int(own.Fd()), unix.CLONE_NEWNET); err != nil {
+		panic(fmt.Sprintf("a thread cannot leave the pod's network: %v", err)) // whatever runs on it next would be lost
+	}
+	return conn, err
 }
