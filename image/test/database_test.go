@@ -123,6 +123,7 @@ func rootOf(t *testing.T, version string) *container.Root {
 	for _, destination := range volumes {
 		require.NoError(t, os.MkdirAll(root.Path(destination), 0o755))
 	}
+	require.NoError(t, os.WriteFile(root.Path("etc/hosts"), nil, 0o644))
 	shared.roots[version] = root
 	return root
 }

@@ -287,3 +287,17 @@ func newKey(t *testing.T) string {
 	require.NoError(t, err)
 	return string(pem.EncodeToMemory(block))
 }
+
+// environment of a process of this machine; of one that has ended it is empty.
+func environment(pid int) string {
+	content, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	return string(content)
+}
+
+// logged: a container has said this.
+func logged(c *container.Container, text string) error {
+	if !strings.Contains(c.Log(), text) {
+		return fmt.Errorf("%q is not in what it said: %s", text, c.Log())
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// packaged reads a driver as the image of a release ships it.
+func packaged(t *testing.T, version, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(rootOf(t, version).Path("usr/share/opennebula-frontend/remotes/" + name))
+	require.NoError(t, err)
+	return string(content)
+}
+
+const (
+	changes = "im/run_monitord_client" // differs between the two releases
+	stays   = "vmm/kvm/reboot"         // is the same in both
+	added   = "hooks/mine"
+)
+
+func TestRemotesAreUpgraded(t *testing.T) {
+	if isReal(older) {
+		t.Skip("it tells the stand-ins' files from one another")
+	}
+	d := newDeployment(t, older)
+	d.succeed("bootstrap")
+	require.Equal(t, packaged(t, older, changes), d.read("data", "remotes/"+changes))
+	d.change(newer)
+	assert.Equal(t, packaged(t, newer, changes), d.read("data", "remotes/"+changes))
+	assert.NoFileExists(t, d.path("data", "remotes/vmm/kvm/poll"), "a driver that the release has no more")
+	assert.FileExists(t, d.path("data", "remotes/im/kvm-probes.d/host/system/memory_encryption.sh"), "a new one")
+	info, err := os.Stat(d.path("data", "remotes/"+changes))
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o755), info.Mode().Perm())
+	assert.NoDirExists(t, d.path("data", "remotes.packaged-"+newer))
+}
+
+func TestOwnRemotesAreKept(t *testing.T) {
+	if isReal(older) {
+		t.Skip("it tells the stand-ins' files from one another")
+	}
+	d := newDeployment(t, older)
+	d.succeed("bootstrap")
+	for _, name := range []string{changes, stays, added} {
+		d.write("data", "remotes/"+name, "the administrator's\n")
+	}
+	require.NoError(t, os.Remove(d.path("data", "remotes/etc/datastore/datastore.conf")))
+	d.root = rootOf(t, newer)
+	d.newPod()
+	d.give(0)
+	said := d.succeed("bootstrap")
+	assert.Contains(t, said, "remotes: kept 1 of your own where the packaged file changed, too ("+changes+"); compare with /var/lib/one/remotes.packaged-7.2.0")
+	for _, name := range []string{changes, stays, added} {
+		assert.Equal(t, "the administrator's\n", d.read("data", "remotes/"+name), name)
+	}
+	assert.Equal(t, packaged(t, newer, changes), d.read("data", "remotes.packaged-7.2.0/"+changes))
+	assert.NoFileExists(t, d.path("data", "remotes/etc/datastore/datastore.conf"), "one that the administrator removed")
+	assert.NotContains(t, d.succeed("bootstrap"), "remotes:", "a second time there is nothing to do")
+}
+
+// A volume of an installation that was not this image's, such as a machine's.
+func TestUnknownRemotesAreSetAside(t *testing.T) {
+	d := newDeployment(t, version())
+	d.write("data", "remotes/"+added, "the administrator's\n")
+	d.give(0)
+	said := d.succeed("bootstrap")
+	aside := "remotes.before-" + version()
+	assert.Contains(t, said, "moved to /var/lib/one/"+aside)
+	assert.Equal(t, "the administrator's\n", d.read("data", filepath.Join(aside, added)))
+	assert.FileExists(t, d.path("data", "remotes/scheduler/rank/place"))
+}
+
+// Killed in the middle, it is done again from where it began.
+func TestRemotesAfterBrokenUpgrade(t *testing.T) {
+	d := newDeployment(t, older)
+	d.succeed("bootstrap")
+	record := d.read("data", ".opennebula-frontend/remotes")
+	d.change(newer)
+	d.write("data", ".opennebula-frontend/remotes", record)
+	said := d.succeed("bootstrap")
+	assert.Contains(t, said, "remotes: drivers of OpenNebula 7.2.0: nothing to change")
+}

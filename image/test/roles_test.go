@@ -1,0 +1,156 @@
+package test
+
+import (
+	"context"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/container"
+)
+
+// services stay; each is asked by its probe. Those before oned are what it needs.
+var services = []string{"ssh-agent", "sshd", "oned", "fireedge", "oneflow", "onegate", "guacd"}
+
+// without a probe
+var quiet = []string{"onehem", "timers"}
+
+// cloud is a whole front-end, running.
+func (d *deployment) cloud() map[string]*container.Container {
+	d.t.Helper()
+	d.succeed("bootstrap")
+	running := map[string]*container.Container{}
+	for _, role := range services {
+		running[role] = d.start(role)
+	}
+	for _, role := range quiet {
+		c, err := d.pod.Start(d.spec(role))
+		require.NoError(d.t, err)
+		running[role] = c
+	}
+	return running
+}
+
+func TestRolesAfterKill(t *testing.T) {
+	d := newDeployment(t, version())
+	running := d.cloud()
+	c := d.fill()
+	for _, role := range append(services, quiet...) {
+		t.Run(role, func(t *testing.T) {
+			killMain(t, running[role])
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			result, err := running[role].Wait(ctx)
+			require.NoError(t, err)
+			assert.Equal(t, 128+int(syscall.SIGKILL), result.Code, "the role's own exit code")
+			running[role] = d.startAgain(role)
+			d.requireContent(c)
+		})
+	}
+}
+
+func (d *deployment) startAgain(role string) *container.Container {
+	for _, name := range quiet {
+		if role == name {
+			c, err := d.pod.Start(d.spec(role))
+			require.NoError(d.t, err)
+			time.Sleep(3 * time.Second)
+			require.True(d.t, c.Running(), c.Log())
+			return c
+		}
+	}
+	return d.start(role)
+}
+
+// killMain kills the role's own process, the first after the one that reaps.
+func killMain(t *testing.T, c *container.Container) {
+	t.Helper()
+	processes, err := c.Processes()
+	require.NoError(t, err)
+	require.Greater(t, len(processes), 1)
+	require.Contains(t, processes[0].Command, "tini")
+	require.NoError(t, syscall.Kill(processes[1].PID, syscall.SIGKILL))
+}
+
+func TestRolesStopCleanly(t *testing.T) {
+	d := newDeployment(t, version())
+	running := d.cloud()
+	c := d.fill()
+	for _, role := range []string{"timers", "onehem", "guacd", "onegate", "oneflow", "fireedge", "oned", "sshd", "ssh-agent"} {
+		t.Run(role, func(t *testing.T) {
+			require.NoError(t, running[role].Signal(syscall.SIGTERM))
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			_, err := running[role].Wait(ctx)
+			require.NoError(t, err, "a node waits no longer")
+		})
+	}
+	d.newPod()
+	d.succeed("bootstrap")
+	d.startOned()
+	d.requireContent(c)
+}
+
+// Children whose parents have gone must not stay as zombies.
+func TestOrphansAreReaped(t *testing.T) {
+	d := newDeployment(t, version())
+	d.succeed("bootstrap")
+	agent := d.start("ssh-agent")
+	_, err := agent.Exec(t.Context(), "sh", "-c", "sh -c 'sleep 1 & exit' &")
+	require.NoError(t, err)
+	time.Sleep(3 * time.Second)
+	processes, err := agent.Processes()
+	require.NoError(t, err)
+	for _, p := range processes {
+		assert.NotEmpty(t, p.Command, "a zombie, process %d", p.PID)
+	}
+}
+
+// What everybody on the node can read must not hold a secret.
+func TestSecretsStayHidden(t *testing.T) {
+	d := newDeployment(t, version())
+	d.useServer()
+	for role, c := range d.cloud() {
+		processes, err := c.Processes()
+		require.NoError(t, err)
+		for _, p := range processes {
+			requireNoSecret(t, role+"'s arguments", p.Command)
+			requireNoSecret(t, role+"'s environment", environment(p.PID))
+		}
+		requireNoSecret(t, role+"'s log", c.Log())
+	}
+}
+
+func requireNoSecret(t *testing.T, where, text string) {
+	t.Helper()
+	for _, secret := range []string{password, databasePassword} {
+		assert.NotContains(t, text, secret, "%s", where)
+	}
+}
+
+func TestTimers(t *testing.T) {
+	d := newDeployment(t, version())
+	running := d.cloud()
+	require.NoError(t, eventually(t, time.Minute, func() error { return logged(running["timers"], "showback") }))
+	d.succeed("ssh-socks-cleaner")
+	d.succeed("showback")
+
+	d.env["ONE_SHOWBACK_HOURS"] = "daily"
+	d.refuse(`ONE_SHOWBACK_HOURS is "daily"; give a whole number, 0 or more`, "timers")
+}
+
+func TestProbeUsage(t *testing.T) {
+	d := newDeployment(t, version())
+	result := d.run("probe", "everything")
+	assert.Equal(t, 2, result.Code)
+	assert.True(t, strings.HasPrefix(result.Output, "usage: opennebula-frontend probe"), result.Output)
+	for _, role := range services {
+		if role != "guacd" || !isReal(version()) {
+			assert.NotZero(t, d.run("probe", role).Code, "nothing runs: %s", role)
+		}
+	}
+}
