@@ -47,10 +47,11 @@ candidate() {
         { v = $3 } v == want || index(v, want "-") == 1 { print v; exit }'
 }
 
-# Sets "wanted" to the release's packages, each with its version.
+# Sets "wanted" to the release's packages, each with its version, and "missing" to
+# the optional ones that it lacks.
 find_release() {
-    local package found migrates=
-    wanted=()
+    local package found
+    wanted=() missing=()
     for package in "${required[@]}"; do
         found=$(candidate "$package")
         [[ -n $found ]] || fail "$repository has no $package $version; it has: $(
@@ -61,13 +62,10 @@ find_release() {
         found=$(candidate "$package")
         if [[ -n $found ]]; then
             wanted+=("$package=$found")
-            [[ $package != opennebula-migration* ]] || migrates=yes
-        elif [[ $package != opennebula-migration* ]]; then
-            echo "notice: $repository has no $package $version; the image goes without it"
+        else
+            missing+=("$package")
         fi
     done
-    [[ -n $migrates ]] ||
-        echo "notice: $repository has none of: ${migration[*]} $version; onedb upgrade has no migrators in this image"
 }
 
 # Removes what says when and how a step ran, and gives what it wrote one time.

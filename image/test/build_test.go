@@ -48,8 +48,8 @@ func TestLabels(t *testing.T) {
 
 // The same inputs are the same image, whenever and wherever it is built.
 func TestSameInputsSameImage(t *testing.T) {
-	first := built(t, standinRelease)
-	again := rebuilt(t, standinRelease, created)
+	first := built(t, version())
+	again := rebuilt(t, version(), created)
 	if digest(t, first.Image) != digest(t, again.Image) {
 		assert.Fail(t, "a second build is another image", explain(t, first.Image, again.Image))
 	}
@@ -108,13 +108,13 @@ func layers(t *testing.T, img v1.Image) []string {
 
 // explain says in which layers two images differ, and in which files of these.
 func explain(t *testing.T, a, b v1.Image) string {
-	one, err := a.Layers()
+	first, err := a.Layers()
 	require.NoError(t, err)
-	other, err := b.Layers()
+	second, err := b.Layers()
 	require.NoError(t, err)
 	var said []string
-	for i := range min(len(one), len(other)) {
-		if differing := compare(entries(t, one[i]), entries(t, other[i])); len(differing) > 0 {
+	for i := range min(len(first), len(second)) {
+		if differing := compare(entries(t, first[i]), entries(t, second[i])); len(differing) > 0 {
 			said = append(said, fmt.Sprintf("layer %d: %s", i, strings.Join(differing[:min(len(differing), 20)], "\n  ")))
 		}
 	}
