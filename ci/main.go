@@ -6,8 +6,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/pablodelarco/opennebula-helm/ci/internal/dagger"
+	"github.com/pablodelarco/opennebula-helm/image"
 	"github.com/pablodelarco/opennebula-helm/upstream"
 )
 
@@ -69,7 +72,9 @@ func (m *OpennebulaHelm) Versions(
 }
 
 // Build makes the front-end's image.
+// +cache="never"
 func (m *OpennebulaHelm) Build(
+	ctx context.Context,
 	// Release of OpenNebula, X.Y.Z.
 	// +default="7.2.0"
 	version string,
@@ -83,19 +88,33 @@ func (m *OpennebulaHelm) Build(
 	// Platform to build for; by default the engine's own.
 	// +optional
 	platform dagger.Platform,
+	// Commit of the repository.
+	// +default="unknown"
+	revision string,
+	// Time of the commit, as 2026-01-02T03:04:05Z; by default now.
+	// +optional
+	created string,
 ) (*dagger.Container, error) {
 	repository, err := repositoryOf(version, repository)
 	if err != nil {
 		return nil, err
 	}
-	return m.Source.Directory("image").DockerBuild(dagger.DirectoryDockerBuildOpts{
-		Platform: platform,
-		BuildArgs: []dagger.BuildArg{
-			{Name: "ONE_VERSION", Value: version},
-			{Name: "ONE_REPOSITORY", Value: repository},
-			{Name: "ONE_KEY", Value: key},
-		},
-	}), nil
+	at, err := timeOf(created)
+	if err != nil {
+		return nil, err
+	}
+	base, err := baseDigest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	arguments := image.Arguments{
+		Version: version, Repository: repository, Key: key, BaseDigest: base, Revision: revision, Created: at,
+	}
+	options := dagger.DirectoryDockerBuildOpts{Platform: platform}
+	for name, value := range arguments.Map() {
+		options.BuildArgs = append(options.BuildArgs, dagger.BuildArg{Name: name, Value: value})
+	}
+	return m.Source.Directory("image").DockerBuild(options), nil
 }
 
 // Test runs the repository's tests, without the lab, which needs a machine.
@@ -118,4 +137,26 @@ func repositoryOf(version, repository string) (string, error) {
 		return repository, nil
 	}
 	return fmt.Sprintf(upstream.OfficialRepository, version), nil
+}
+
+// timeOf reads a time as labels have it; none is now.
+func timeOf(created string) (time.Time, error) {
+	if created == "" {
+		return time.Now(), nil
+	}
+	at, err := time.Parse(time.RFC3339, created)
+	if err != nil {
+		return at, fmt.Errorf("%q is not a time; give it as 2026-01-02T03:04:05Z: %w", created, err)
+	}
+	return at, nil
+}
+
+// baseDigest is what the base image's name stands for today.
+func baseDigest(ctx context.Context) (string, error) {
+	reference, err := dag.Container().From(image.BaseName).ImageRef(ctx)
+	if err != nil {
+		return "", fmt.Errorf("look up the base image %s: %w", image.BaseName, err)
+	}
+	_, digest, _ := strings.Cut(reference, "@")
+	return digest, nil
 }

@@ -15,9 +15,6 @@ const Repository = "docker.io/pablodelarco/opennebula-frontend"
 // User is the uid and gid of oneadmin, which owns every volume.
 const User = "9869:9869"
 
-// VersionLabel holds the OpenNebula release, X.Y.Z, that an image was built from.
-const VersionLabel = "org.opencontainers.image.version"
-
 // Parse reads a reference with a tag or a digest.
 func Parse(reference string, options ...name.Option) (name.Reference, error) {
 	ref, err := name.ParseReference(reference, options...)
@@ -27,36 +24,37 @@ func Parse(reference string, options ...name.Option) (name.Reference, error) {
 	return ref, nil
 }
 
-// Info is what is known of a published image.
+// Info is what is known of a published image, or of an index of images.
 type Info struct {
-	Reference  string // repository@sha256:…
-	Repository string
-	Digest     string // sha256:…
-	Version    string // OpenNebula's, X.Y.Z
-	Size       int64  // of the compressed layers, in bytes
+	Reference  string   // repository@sha256:…
+	Repository string   // HOST/PATH
+	Digest     string   // sha256:…
+	Version    string   // OpenNebula's, X.Y.Z
+	Platforms  []string // OS/architecture, as linux/amd64
+	Size       int64    // of the compressed layers for the first platform, in bytes
 }
 
 // Inspect reads an image from its registry and checks that it is a front-end:
-// labelled with a version and running as oneadmin.
+// labelled with a version and running as oneadmin. Of an index, it is the first
+// image that is looked at; Verify looks at all.
 func Inspect(ctx context.Context, reference string, options ...name.Option) (Info, error) {
-	ref, img, err := read(ctx, reference, options...)
+	p, err := read(ctx, reference, options...)
 	if err != nil {
 		return Info{}, err
 	}
-	info, err := describe(img)
+	info, err := describe(p.images[0].image)
 	if err != nil {
 		return Info{}, fmt.Errorf("image %s: %w", reference, err)
 	}
-	info.Repository = ref.Context().Name()
+	info.Repository, info.Digest = p.ref.Context().Name(), p.digest.String()
 	info.Reference = info.Repository + "@" + info.Digest
+	for _, i := range p.images {
+		info.Platforms = append(info.Platforms, i.platform)
+	}
 	return info, nil
 }
 
 func describe(img v1.Image) (Info, error) {
-	digest, err := img.Digest()
-	if err != nil {
-		return Info{}, fmt.Errorf("read its digest: %w", err)
-	}
 	config, err := img.ConfigFile()
 	if err != nil {
 		return Info{}, fmt.Errorf("read its configuration: %w", err)
@@ -64,7 +62,7 @@ func describe(img v1.Image) (Info, error) {
 	if config.Config.User != User {
 		return Info{}, fmt.Errorf("it runs as %q, not as %s; it is not a front-end image", config.Config.User, User)
 	}
-	info := Info{Digest: digest.String(), Version: config.Config.Labels[VersionLabel]}
+	info := Info{Version: config.Config.Labels[VersionLabel]}
 	if info.Version == "" {
 		return Info{}, fmt.Errorf("it has no label %s; it is not a front-end image", VersionLabel)
 	}

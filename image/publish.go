@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -13,18 +14,89 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// read finds an image by its reference.
-func read(ctx context.Context, reference string, options ...name.Option) (name.Reference, v1.Image, error) {
+// published is what a reference names: one image, or an index of one for each
+// platform.
+type published struct {
+	ref    name.Reference
+	digest v1.Hash
+	whole  remote.Taggable // v1.Image or v1.ImageIndex
+	images []platformImage // at least one
+}
+
+// platformImage is an image and the platform that it is offered for, OS/architecture.
+type platformImage struct {
+	platform string
+	image    v1.Image
+}
+
+// read finds an image or an index of images by its reference.
+func read(ctx context.Context, reference string, options ...name.Option) (published, error) {
 	ref, err := Parse(reference, options...)
 	if err != nil {
-		return nil, nil, err
+		return published{}, err
 	}
-	img, err := remote.Image(ref, access(ctx)...)
+	descriptor, err := remote.Get(ref, access(ctx)...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the image %s: %w", reference, err)
+		return published{}, fmt.Errorf("read the image %s: %w", reference, err)
 	}
-	return ref, img, nil
+	p := published{ref: ref, digest: descriptor.Digest}
+	if descriptor.MediaType.IsIndex() {
+		err = p.readIndex(descriptor)
+	} else {
+		err = p.readImage(descriptor)
+	}
+	if err != nil {
+		return published{}, fmt.Errorf("read the image %s: %w", reference, err)
+	}
+	return p, nil
 }
+
+func (p *published) readImage(descriptor *remote.Descriptor) error {
+	img, err := descriptor.Image()
+	if err != nil {
+		return err
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		return fmt.Errorf("read its configuration: %w", err)
+	}
+	p.whole, p.images = img, []platformImage{{platformOf(config), img}}
+	return nil
+}
+
+// readIndex leaves out what an index holds beside images: attestations, which are
+// for no platform.
+func (p *published) readIndex(descriptor *remote.Descriptor) error {
+	index, err := descriptor.ImageIndex()
+	if err != nil {
+		return err
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		return err
+	}
+	p.whole = index
+	for _, d := range manifest.Manifests {
+		if d.Platform == nil || d.Platform.OS == "unknown" {
+			continue
+		}
+		platform := d.Platform.OS + "/" + d.Platform.Architecture
+		if slices.ContainsFunc(p.images, func(i platformImage) bool { return i.platform == platform }) {
+			return fmt.Errorf("its index has two images for %s", platform)
+		}
+		img, err := index.Image(d.Digest)
+		if err != nil {
+			return fmt.Errorf("read its image for %s: %w", platform, err)
+		}
+		p.images = append(p.images, platformImage{platform, img})
+	}
+	if len(p.images) == 0 {
+		return errors.New("its index has no image for any platform")
+	}
+	return nil
+}
+
+func platformOf(config *v1.ConfigFile) string { return config.OS + "/" + config.Architecture }
 
 func access(ctx context.Context) []remote.Option {
 	return []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)}
@@ -73,17 +145,23 @@ func Tag(ctx context.Context, reference string, tags []string, options ...name.O
 	return nil
 }
 
-// Copy copies an image, by digest, into another repository.
+// Copy copies an image, by digest, into another repository; of an index, all of it.
 func Copy(ctx context.Context, reference, repository string, options ...name.Option) error {
-	ref, img, err := read(ctx, reference, options...)
+	p, err := read(ctx, reference, options...)
 	if err != nil {
 		return err
 	}
-	to, err := name.NewDigest(repository+"@"+ref.Identifier(), options...)
+	to, err := name.NewDigest(repository+"@"+p.ref.Identifier(), options...)
 	if err != nil {
 		return fmt.Errorf("copy %s: give the image by digest: %w", reference, err)
 	}
-	if err := remote.Write(to, img, access(ctx)...); err != nil {
+	switch whole := p.whole.(type) {
+	case v1.ImageIndex:
+		err = remote.WriteIndex(to, whole, access(ctx)...)
+	case v1.Image:
+		err = remote.Write(to, whole, access(ctx)...)
+	}
+	if err != nil {
 		return fmt.Errorf("copy %s to %s: %w", reference, to, err)
 	}
 	return nil

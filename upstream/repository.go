@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/textproto"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -74,16 +75,61 @@ func Fetch(ctx context.Context, url string, options ...Option) ([]byte, error) {
 // arm64), in the repository's order. The index counts only when its checksum
 // stands in an InRelease that the key has signed.
 func (r *Repository) Versions(ctx context.Context, name, architecture string) ([]string, error) {
-	index, err := r.index(ctx, architecture)
+	release, err := r.release(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var versions []string
+	versions, err := r.packages(ctx, release, architecture)
+	return versions[name], err
+}
+
+// Architectures lists those, in Debian's words (amd64, arm64) and in order, for
+// which the repository has all of the packages named at one release, X.Y.Z.
+func (r *Repository) Architectures(ctx context.Context, version string, names []string) ([]string, error) {
+	release, err := r.release(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var complete []string
+	for _, architecture := range architectures(release) {
+		versions, err := r.packages(ctx, release, architecture)
+		if err != nil {
+			return nil, err
+		}
+		lacks := func(name string) bool {
+			return !slices.ContainsFunc(versions[name], func(v string) bool { return IsRelease(v, version) })
+		}
+		if !slices.ContainsFunc(names, lacks) {
+			complete = append(complete, architecture)
+		}
+	}
+	return complete, nil
+}
+
+// architectures are those of which the text of a release has an index.
+func architectures(release []byte) []string {
+	var found []string
+	for _, match := range indexName.FindAllSubmatch(release, -1) {
+		found = append(found, string(match[1]))
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+var indexName = regexp.MustCompile(` ` + component + `/binary-([a-z0-9]+)/Packages\n`)
+
+// packages are the versions of each package of an architecture.
+func (r *Repository) packages(ctx context.Context, release []byte, architecture string) (map[string][]string, error) {
+	index, err := r.index(ctx, release, architecture)
+	if err != nil {
+		return nil, err
+	}
+	versions := map[string][]string{}
 	// A stanza of an index has the form of a mail's header.
 	for stanzas := textproto.NewReader(bufio.NewReader(bytes.NewReader(index))); ; {
 		stanza, err := stanzas.ReadMIMEHeader()
-		if stanza.Get("Package") == name {
-			versions = append(versions, stanza.Get("Version"))
+		if name := stanza.Get("Package"); name != "" {
+			versions[name] = append(versions[name], stanza.Get("Version"))
 		}
 		if errors.Is(err, io.EOF) {
 			return versions, nil
@@ -117,11 +163,7 @@ func IsRelease(packaged, version string) bool {
 	return base == version
 }
 
-func (r *Repository) index(ctx context.Context, architecture string) ([]byte, error) {
-	release, err := r.release(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (r *Repository) index(ctx context.Context, release []byte, architecture string) ([]byte, error) {
 	name := component + "/binary-" + architecture + "/Packages"
 	want, ok := checksum(release, name)
 	if !ok {

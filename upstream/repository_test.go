@@ -35,17 +35,24 @@ Version: 7.0.2-1
 type site map[string][]byte
 
 func newSite(t *testing.T, key *openpgp.Entity) site {
-	release := fmt.Sprintf("Suite: stable\nSHA256:\n %x %d opennebula/binary-amd64/Packages\n", sha256.Sum256([]byte(index)), len(index))
+	return newSiteOf(t, key, map[string]string{"amd64": index})
+}
+
+// newSiteOf has an index for each of some architectures.
+func newSiteOf(t *testing.T, key *openpgp.Entity, indexes map[string]string) site {
+	release, s := "Suite: stable\nSHA256:\n", site{}
+	for architecture, index := range indexes {
+		release += fmt.Sprintf(" %x %d opennebula/binary-%s/Packages\n", sha256.Sum256([]byte(index)), len(index), architecture)
+		s["/dists/stable/opennebula/binary-"+architecture+"/Packages"] = []byte(index)
+	}
 	var signed bytes.Buffer
 	w, err := clearsign.Encode(&signed, key.PrivateKey, nil)
 	require.NoError(t, err)
 	_, err = w.Write([]byte(release))
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
-	return site{
-		"/dists/stable/InRelease":                        signed.Bytes(),
-		"/dists/stable/opennebula/binary-amd64/Packages": []byte(index),
-	}
+	s["/dists/stable/InRelease"] = signed.Bytes()
+	return s
 }
 
 func (s site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -87,6 +94,27 @@ func TestRepository(t *testing.T) {
 	assert.ErrorContains(t, repository.Require(ctx, "7.2.0", "arm64"), "has no packages for arm64")
 }
 
+func TestArchitectures(t *testing.T) {
+	key, public := newKey(t)
+	repository := NewRepository(serve(t, newSiteOf(t, key, map[string]string{
+		"arm64": index, "amd64": index, "i386": "Package: opennebula\nVersion: 7.2.0-1\n", "riscv64": "",
+	})), public, WithRetries(0))
+	for _, test := range []struct {
+		version string
+		names   []string
+		want    []string
+	}{
+		{"7.2.0", []string{"opennebula", "opennebula-tools"}, []string{"amd64", "arm64"}},
+		{"7.2.0", []string{"opennebula"}, []string{"amd64", "arm64", "i386"}},
+		{"7.0.2", []string{"opennebula", "opennebula-tools"}, nil},
+		{"7.2", []string{"opennebula"}, nil},
+	} {
+		found, err := repository.Architectures(context.Background(), test.version, test.names)
+		require.NoError(t, err)
+		assert.Equal(t, test.want, found, "%s of %s", test.names, test.version)
+	}
+}
+
 func TestRepositoryIsRefused(t *testing.T) {
 	key, public := newKey(t)
 	_, stranger := newKey(t)
@@ -112,6 +140,8 @@ func TestRepositoryIsRefused(t *testing.T) {
 			s := newSite(t, key)
 			test.change(s)
 			_, err := NewRepository(serve(t, s), test.key, WithRetries(0)).Versions(context.Background(), "opennebula", "amd64")
+			assert.ErrorContains(t, err, test.want)
+			_, err = NewRepository(serve(t, s), test.key, WithRetries(0)).Architectures(context.Background(), "7.2.0", nil)
 			assert.ErrorContains(t, err, test.want)
 		})
 	}

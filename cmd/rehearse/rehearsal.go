@@ -33,6 +33,7 @@ type rehearsal struct {
 	network    *network.Network
 	registry   *registry.Registry
 	source     *packages.Source // nil where an image was given
+	base       string           // digest of the image that the image is built on
 	programs   map[string]string
 	image      image.Info
 	chart      chart.Published

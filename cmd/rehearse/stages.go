@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -76,11 +77,12 @@ func (r *rehearsal) startRegistry(context.Context) (string, error) {
 
 // serveBaseImages offers under Docker Hub's names what builds and pods begin with.
 func (r *rehearsal) serveBaseImages(ctx context.Context) (string, error) {
-	archive, err := images.Debian12(ctx, filepath.Join(r.cache, "images"))
+	archive, err := images.Debian12(ctx, filepath.Join(r.cache, "images"), runtime.GOARCH)
 	if err != nil {
 		return "", err
 	}
-	return "debian:12-slim, made with mmdebstrap", images.PushDebian12(ctx, r.registry.Address(), archive)
+	r.base, err = images.PushDebian12(ctx, r.registry.Address(), archive)
+	return "debian:12-slim, made with mmdebstrap", err
 }
 
 func (r *rehearsal) findPackages(ctx context.Context) (string, error) {
@@ -106,11 +108,13 @@ func (r *rehearsal) build(ctx context.Context, b builder.Build) (builder.Image, 
 }
 
 func (r *rehearsal) buildImage(ctx context.Context) (string, error) {
+	revision, created := r.commit(ctx)
 	built, err := r.build(ctx, builder.Build{
 		Context: filepath.Join(r.checkout, "image"),
-		Args: map[string]string{
-			"ONE_VERSION": r.options.version, "ONE_REPOSITORY": r.source.Repository, "ONE_KEY": r.source.Key,
-		},
+		Args: image.Arguments{
+			Version: r.options.version, Repository: r.source.Repository, Key: r.source.Key,
+			BaseDigest: r.base, Revision: revision, Created: created,
+		}.Map(),
 		Secrets:    builder.Certificates(),
 		Repository: r.registry.Address() + "/" + defaultPath + "/" + imageName,
 		Log:        filepath.Join(r.state, "image-build.log"),
@@ -119,6 +123,23 @@ func (r *rehearsal) buildImage(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return r.publishImage(ctx, built.Reference)
+}
+
+// commit is the checkout's, and its time; of a checkout without git, which nothing
+// else needs, only that it is here now.
+func (r *rehearsal) commit(ctx context.Context) (string, time.Time) {
+	cmd := exec.CommandContext(ctx, "git", "log", "-1", "--format=%H %ct")
+	cmd.Dir = r.checkout
+	out, err := cmd.Output()
+	if err != nil {
+		return "unknown", time.Now()
+	}
+	var hash string
+	var seconds int64
+	if _, err := fmt.Sscan(string(out), &hash, &seconds); err != nil {
+		return "unknown", time.Now()
+	}
+	return hash, time.Unix(seconds, 0)
 }
 
 // useImage takes the image that was given.
@@ -145,6 +166,11 @@ func (r *rehearsal) publishImage(ctx context.Context, reference string) (string,
 	tags, err := r.tagImage(ctx, info)
 	if err != nil {
 		return "", err
+	}
+	for _, tag := range tags {
+		if _, err := image.Verify(ctx, info.Repository+":"+tag, plain...); err != nil {
+			return "", err
+		}
 	}
 	return fmt.Sprintf("%s compressed, tagged %s", megabytes(info.Size), strings.Join(tags, ", ")), r.mirror(ctx)
 }

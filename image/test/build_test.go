@@ -1,17 +1,157 @@
 package test
 
 import (
-	"testing"
+	"archive/tar"
 
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pablodelarco/opennebula-helm/image"
 )
 
-func TestBuild(t *testing.T) {
+// standins are releases that have packages nowhere but here.
+const (
+	standinRelease     = "99.0.0"
+	standinNextRelease = "99.2.0"
+)
+
+func TestLabels(t *testing.T) {
 	b := built(t, version())
-	info, err := image.Inspect(t.Context(), b.Reference, image.PlainHTTP(true)...)
+	config, err := b.Image.ConfigFile()
 	require.NoError(t, err)
-	assert.Equal(t, version(), info.Version)
+	assert.Equal(t, map[string]string{
+		"org.opencontainers.image.title":       "OpenNebula front-end",
+		"org.opencontainers.image.description": "OpenNebula Community front-end, one role per container",
+		"org.opencontainers.image.url":         "https://github.com/pablodelarco/opennebula-helm",
+		"org.opencontainers.image.source":      "https://github.com/pablodelarco/opennebula-helm",
+		"org.opencontainers.image.licenses":    "Apache-2.0",
+		"org.opencontainers.image.version":     version(),
+		"org.opencontainers.image.revision":    revision,
+		"org.opencontainers.image.created":     "2026-01-02T03:04:05Z",
+		"org.opencontainers.image.base.name":   image.BaseName,
+		"org.opencontainers.image.base.digest": shared.base,
+	}, config.Config.Labels)
+	assert.Equal(t, created, config.Created.UTC())
+}
+
+// The same inputs are the same image, whenever and wherever it is built.
+func TestSameInputsSameImage(t *testing.T) {
+	first := built(t, version())
+	again := rebuilt(t, version(), created)
+	if digest(t, first.Image) != digest(t, again.Image) {
+		assert.Fail(t, "a second build is another image", explain(t, first.Image, again.Image))
+	}
+}
+
+// An upgrade fetches what is OpenNebula's, and what was built later what has changed.
+func TestLayersStay(t *testing.T) {
+	const dependencies, modules, opennebula, own = 1, 2, 3, 4
+	first := layers(t, built(t, standinRelease).Image)
+	require.Greater(t, len(first), own, "the base has one layer here")
+
+	next := layers(t, built(t, standinNextRelease).Image)
+	assert.Equal(t, first[dependencies], next[dependencies], "what Debian gives")
+	assert.Equal(t, first[modules], next[modules], "FireEdge's modules")
+	assert.NotEqual(t, first[opennebula], next[opennebula])
+	assert.Equal(t, first[own], next[own], "our own files")
+
+	later := layers(t, rebuilt(t, standinRelease, created.Add(24*time.Hour)).Image)
+	assert.Equal(t, first, later)
+}
+
+// rebuilt builds the image again, every step of it.
+func rebuilt(t *testing.T, version string, at time.Time) Built {
+	l := requireLab(t)
+	one.Lock()
+	defer one.Unlock()
+	source, err := l.source(t.Context(), version)
+	require.NoError(t, err)
+	build := l.imageBuild(version, source, at)
+	build.NoCache = true
+	b, err := l.run(t.Context(), build)
+	require.NoError(t, err)
+	pulled, err := pull(b.Reference)
+	require.NoError(t, err)
+	return Built{Reference: b.Reference, Image: pulled, Version: version}
+}
+
+func digest(t *testing.T, img v1.Image) string {
+	d, err := img.Digest()
+	require.NoError(t, err)
+	return d.String()
+}
+
+// layers are the digests of an image's layers.
+func layers(t *testing.T, img v1.Image) []string {
+	found, err := img.Layers()
+	require.NoError(t, err)
+	digests := make([]string, len(found))
+	for i, layer := range found {
+		d, err := layer.Digest()
+		require.NoError(t, err)
+		digests[i] = d.String()
+	}
+	return digests
+}
+
+// explain says in which layers two images differ, and in which files of these.
+func explain(t *testing.T, a, b v1.Image) string {
+	first, err := a.Layers()
+	require.NoError(t, err)
+	second, err := b.Layers()
+	require.NoError(t, err)
+	var said []string
+	for i := range min(len(first), len(second)) {
+		if differing := compare(entries(t, first[i]), entries(t, second[i])); len(differing) > 0 {
+			said = append(said, fmt.Sprintf("layer %d: %s", i, strings.Join(differing[:min(len(differing), 20)], "\n  ")))
+		}
+	}
+	if len(said) == 0 {
+		return "the layers are the same; the configurations differ"
+	}
+	return strings.Join(said, "\n")
+}
+
+// entries describes each file of a layer, by its path.
+func entries(t *testing.T, layer v1.Layer) map[string]string {
+	content, err := layer.Uncompressed()
+	require.NoError(t, err)
+	defer content.Close()
+	found := map[string]string{}
+	for archive := tar.NewReader(content); ; {
+		h, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return found
+		}
+		require.NoError(t, err)
+		sum := sha256.New()
+		_, err = io.Copy(sum, archive)
+		require.NoError(t, err)
+		found[filepath.Clean(h.Name)] = fmt.Sprintf("%c %o %d:%d %s %d bytes %.4x %s", h.Typeflag, h.Mode, h.Uid, h.Gid,
+			h.ModTime.UTC().Format(time.RFC3339), h.Size, sum.Sum(nil), h.Linkname)
+	}
+}
+
+func compare(a, b map[string]string) []string {
+	both := maps.Clone(a)
+	maps.Copy(both, b)
+	var differing []string
+	for _, path := range slices.Sorted(maps.Keys(both)) {
+		if a[path] != b[path] {
+			differing = append(differing, fmt.Sprintf("%s: %q, then %q", path, a[path], b[path]))
+		}
+	}
+	return differing
 }

@@ -11,9 +11,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -27,6 +30,7 @@ import (
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/registry"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/standin"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/tools"
+	"github.com/pablodelarco/opennebula-helm/image"
 )
 
 // checkout is the root of the repository, seen from this package.
@@ -38,6 +42,11 @@ const packagesVariable = "OPENNEBULA_PACKAGES"
 
 // version of OpenNebula that tests build when they have no reason to choose.
 func version() string { return cmp.Or(os.Getenv("OPENNEBULA_VERSION"), "7.2.0") }
+
+// What the images say of where they are from, the same in every run.
+const revision = "0123456789abcdef0123456789abcdef01234567"
+
+var created = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // Built is an image in the lab's registry.
 type Built struct {
@@ -51,6 +60,7 @@ type Built struct {
 type laboratory struct {
 	cache, state string
 	buildkit     string // folder of the builder's programs
+	base         string // digest of the image that the image is built on
 	registry     *registry.Registry
 	sources      map[string]*packages.Source // by version
 	built        map[string]outcome          // by version
@@ -130,11 +140,12 @@ func (l *laboratory) start() error {
 	if l.registry, err = registry.Start("127.0.0.1:0", filepath.Join(l.state, "registry")); err != nil {
 		return err
 	}
-	archive, err := images.Debian12(ctx, filepath.Join(l.cache, "images"))
+	archive, err := images.Debian12(ctx, filepath.Join(l.cache, "images"), runtime.GOARCH)
 	if err != nil {
 		return err
 	}
-	return images.PushDebian12(ctx, l.registry.Address(), archive)
+	l.base, err = images.PushDebian12(ctx, l.registry.Address(), archive)
+	return err
 }
 
 func (l *laboratory) stop() {
@@ -152,7 +163,7 @@ func (l *laboratory) build(ctx context.Context, version string) (Built, error) {
 	if err != nil {
 		return Built{}, err
 	}
-	made, err := l.run(ctx, l.imageBuild(version, source))
+	made, err := l.run(ctx, l.imageBuild(version, source, created))
 	if err != nil {
 		return Built{}, err
 	}
@@ -161,10 +172,13 @@ func (l *laboratory) build(ctx context.Context, version string) (Built, error) {
 }
 
 // imageBuild is the build of the front-end's image.
-func (l *laboratory) imageBuild(version string, source *packages.Source) builder.Build {
+func (l *laboratory) imageBuild(version string, source *packages.Source, at time.Time) builder.Build {
 	return builder.Build{
-		Context:    filepath.Join(checkout, "image"),
-		Args:       map[string]string{"ONE_VERSION": version, "ONE_REPOSITORY": source.Repository, "ONE_KEY": source.Key},
+		Context: filepath.Join(checkout, "image"),
+		Args: image.Arguments{
+			Version: version, Repository: source.Repository, Key: source.Key,
+			BaseDigest: l.base, Revision: revision, Created: at,
+		}.Map(),
 		Secrets:    builder.Certificates(),
 		Repository: l.registry.Address() + "/team/opennebula-frontend",
 		Log:        filepath.Join(l.state, "build-"+version+".log"),
@@ -173,10 +187,16 @@ func (l *laboratory) imageBuild(version string, source *packages.Source) builder
 
 // run builds with a daemon of its own, so that others can build between the tests.
 func (l *laboratory) run(ctx context.Context, build builder.Build) (builder.Image, error) {
-	return builder.Once(ctx, builder.Config{
+	made, err := builder.Once(ctx, builder.Config{
 		Programs: l.buildkit, Cache: filepath.Join(l.cache, "buildkit"),
 		State: l.state, Registry: l.registry.Address(), Log: say,
 	}, build)
+	if err == nil {
+		return made, nil
+	}
+	log, _ := os.ReadFile(build.Log) // there is none where the builder did not start
+	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
+	return made, fmt.Errorf("%w\n%s", err, strings.Join(lines[max(0, len(lines)-30):], "\n"))
 }
 
 // source serves the packages of a release, the first time that they are asked for.

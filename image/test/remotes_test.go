@@ -20,7 +20,7 @@ func packaged(t *testing.T, version, name string) string {
 const (
 	changes = "im/run_monitord_client" // differs between the two releases
 	stays   = "vmm/kvm/reboot"         // is the same in both
-	added   = "hooks/mine"
+	own     = "hooks/mine"
 )
 
 func TestRemotesAreUpgraded(t *testing.T) {
@@ -46,7 +46,7 @@ func TestOwnRemotesAreKept(t *testing.T) {
 	}
 	d := newDeployment(t, older)
 	d.succeed("bootstrap")
-	for _, name := range []string{changes, stays, added} {
+	for _, name := range []string{changes, stays, own} {
 		d.write("data", "remotes/"+name, "the administrator's\n")
 	}
 	require.NoError(t, os.Remove(d.path("data", "remotes/etc/datastore/datastore.conf")))
@@ -55,7 +55,7 @@ func TestOwnRemotesAreKept(t *testing.T) {
 	d.give(0)
 	said := d.succeed("bootstrap")
 	assert.Contains(t, said, "remotes: kept 1 of your own where the packaged file changed, too ("+changes+"); compare with /var/lib/one/remotes.packaged-7.2.0")
-	for _, name := range []string{changes, stays, added} {
+	for _, name := range []string{changes, stays, own} {
 		assert.Equal(t, "the administrator's\n", d.read("data", "remotes/"+name), name)
 	}
 	assert.Equal(t, packaged(t, newer, changes), d.read("data", "remotes.packaged-7.2.0/"+changes))
@@ -66,12 +66,12 @@ func TestOwnRemotesAreKept(t *testing.T) {
 // A volume of an installation that was not this image's, such as a machine's.
 func TestUnknownRemotesAreSetAside(t *testing.T) {
 	d := newDeployment(t, version())
-	d.write("data", "remotes/"+added, "the administrator's\n")
+	d.write("data", "remotes/"+own, "the administrator's\n")
 	d.give(0)
 	said := d.succeed("bootstrap")
 	aside := "remotes.before-" + version()
 	assert.Contains(t, said, "moved to /var/lib/one/"+aside)
-	assert.Equal(t, "the administrator's\n", d.read("data", filepath.Join(aside, added)))
+	assert.Equal(t, "the administrator's\n", d.read("data", filepath.Join(aside, own)))
 	assert.FileExists(t, d.path("data", "remotes/scheduler/rank/place"))
 }
 

@@ -127,6 +127,8 @@ func (b *Builder) answers(ctx context.Context) error {
 type Build struct {
 	Context    string            // folder with a Dockerfile
 	Args       map[string]string // build arguments
+	NoCache    bool              // run every step, whatever ran before
+	Platforms  []string          // OS/architecture; two or more make an index, none is this machine's
 	Secrets    map[string]string // id to file
 	Repository string            // HOST/PATH that it is pushed to, by digest
 	Log        string            // file for the builder's output
@@ -146,6 +148,12 @@ func (b *Builder) Build(ctx context.Context, build Build) (Image, error) {
 		"--local", "context=" + build.Context, "--local", "dockerfile=" + build.Context,
 		"--output", fmt.Sprintf("type=image,name=%s,push=true,push-by-digest=true,oci-mediatypes=true", build.Repository),
 		"--metadata-file", metadata,
+	}
+	if len(build.Platforms) > 0 {
+		args = append(args, "--opt", "platform="+strings.Join(build.Platforms, ","))
+	}
+	if build.NoCache {
+		args = append(args, "--no-cache")
 	}
 	for _, name := range slices.Sorted(maps.Keys(build.Args)) {
 		args = append(args, "--opt", "build-arg:"+name+"="+build.Args[name])

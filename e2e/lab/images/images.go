@@ -23,36 +23,64 @@ import (
 
 const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// Debian12 returns an archive of a minimal Debian 12, made once and kept in the
-// cache folder.
-func Debian12(ctx context.Context, cache string) (string, error) {
-	archive := filepath.Join(cache, "debian-12.tar")
-	if _, err := os.Stat(archive); err == nil {
+// Archive is a base image's content for an architecture, in the words of OCI and of
+// Debian: amd64, arm64.
+type Archive struct {
+	Architecture string
+	File         string // a tar archive
+}
+
+// Debian12 returns a minimal Debian 12, without texts for readers as Docker Hub's
+// slim images, made once and kept in the cache folder. For an architecture that is
+// not this machine's, it needs an emulator that binfmt_misc knows.
+func Debian12(ctx context.Context, cache, architecture string) (Archive, error) {
+	archive := Archive{architecture, filepath.Join(cache, "debian-12-slim-"+architecture+".tar")}
+	if _, err := os.Stat(archive.File); err == nil {
 		return archive, nil
 	}
 	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", fmt.Errorf("create the cache folder: %w", err)
+		return archive, fmt.Errorf("create the cache folder: %w", err)
 	}
-	partial := archive + ".partial"
-	defer os.Remove(partial)
-	cmd := exec.CommandContext(ctx, "mmdebstrap", "--variant=minbase", "--format=tar",
-		"--aptopt=Acquire::Retries \"3\"", "bookworm", partial)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("make a base image with mmdebstrap: %w: %s", err, process.LastLine(out))
+	partial, err := os.CreateTemp(cache, "partial-*.tar")
+	if err != nil {
+		return archive, fmt.Errorf("create a file in the cache folder: %w", err)
 	}
-	return archive, os.Rename(partial, archive)
+	partial.Close()
+	defer os.Remove(partial.Name())
+	if out, err := exec.CommandContext(ctx, "mmdebstrap", bootstrap(architecture, partial.Name())...).CombinedOutput(); err != nil {
+		return archive, fmt.Errorf("make a base image for %s with mmdebstrap: %w: %s", architecture, err, process.LastLine(out))
+	}
+	return archive, os.Rename(partial.Name(), archive.File)
 }
 
-// PushDebian12 serves the archive as library/debian:12-slim.
-func PushDebian12(ctx context.Context, registry, archive string) error {
-	layer, err := tarball.LayerFromFile(archive)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", archive, err)
+func bootstrap(architecture, file string) []string {
+	args := []string{"--variant=minbase", "--format=tar", "--architectures=" + architecture, `--aptopt=Acquire::Retries "3"`}
+	for _, unread := range []string{"doc", "man", "info", "locale"} {
+		args = append(args, "--dpkgopt=path-exclude=/usr/share/"+unread+"/*")
 	}
-	return push(ctx, registry+"/library/debian:12-slim", layer, v1.Config{
-		Env: []string{path},
-		Cmd: []string{"bash"},
-	})
+	return append(args, "--dpkgopt=path-include=/usr/share/doc/*/copyright", "bookworm", file)
+}
+
+// PushDebian12 serves archives as library/debian:12-slim, one as an image and several
+// as an index of images, and returns the digest, sha256:….
+func PushDebian12(ctx context.Context, registry string, archives ...Archive) (string, error) {
+	reference := registry + "/library/debian:12-slim"
+	var bases []v1.Image
+	for _, archive := range archives {
+		layer, err := tarball.LayerFromFile(archive.File)
+		if err != nil {
+			return "", fmt.Errorf("read %s: %w", archive.File, err)
+		}
+		base, err := newImage(archive.Architecture, layer, v1.Config{Env: []string{path}, Cmd: []string{"bash"}})
+		if err != nil {
+			return "", fmt.Errorf("make the image %s: %w", reference, err)
+		}
+		bases = append(bases, base)
+	}
+	if len(bases) == 1 {
+		return push(ctx, reference, bases[0])
+	}
+	return pushIndex(ctx, reference, bases)
 }
 
 // PushPause serves a static program as the image of pods' first process, and
@@ -63,31 +91,58 @@ func PushPause(ctx context.Context, registry, program string) (string, error) {
 		return "", fmt.Errorf("read %s: %w", program, err)
 	}
 	reference := registry + "/lab/pause:1"
-	return reference, push(ctx, reference, layer, v1.Config{Entrypoint: []string{"/pause"}})
+	pause, err := newImage(architecture(), layer, v1.Config{Entrypoint: []string{"/pause"}})
+	if err != nil {
+		return "", fmt.Errorf("make the image %s: %w", reference, err)
+	}
+	_, err = push(ctx, reference, pause)
+	return reference, err
 }
 
-func push(ctx context.Context, reference string, layer v1.Layer, config v1.Config) error {
+func newImage(architecture string, layer v1.Layer, config v1.Config) (v1.Image, error) {
 	image, err := mutate.AppendLayers(empty.Image, layer)
 	if err != nil {
-		return fmt.Errorf("make the image %s: %w", reference, err)
+		return nil, err
 	}
 	file, err := image.ConfigFile()
 	if err != nil {
-		return fmt.Errorf("make the image %s: %w", reference, err)
+		return nil, err
 	}
 	file = file.DeepCopy()
-	file.Config, file.OS, file.Architecture = config, "linux", architecture()
-	if image, err = mutate.ConfigFile(image, file); err != nil {
-		return fmt.Errorf("make the image %s: %w", reference, err)
+	file.Config, file.OS, file.Architecture = config, "linux", architecture
+	return mutate.ConfigFile(image, file)
+}
+
+func push(ctx context.Context, reference string, image v1.Image) (string, error) {
+	ref, err := name.ParseReference(reference, name.Insecure)
+	if err != nil {
+		return "", err
+	}
+	if err := remote.Write(ref, image, remote.WithContext(ctx)); err != nil {
+		return "", fmt.Errorf("push %s: %w", reference, err)
+	}
+	digest, err := image.Digest()
+	return digest.String(), err
+}
+
+func pushIndex(ctx context.Context, reference string, images []v1.Image) (string, error) {
+	var index v1.ImageIndex = empty.Index
+	for _, image := range images {
+		config, err := image.ConfigFile()
+		if err != nil {
+			return "", fmt.Errorf("make the index %s: %w", reference, err)
+		}
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{Platform: config.Platform()}})
 	}
 	ref, err := name.ParseReference(reference, name.Insecure)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if err := remote.Write(ref, image, remote.WithContext(ctx)); err != nil {
-		return fmt.Errorf("push %s: %w", reference, err)
+	if err := remote.WriteIndex(ref, index, remote.WithContext(ctx)); err != nil {
+		return "", fmt.Errorf("push %s: %w", reference, err)
 	}
-	return nil
+	digest, err := index.Digest()
+	return digest.String(), err
 }
 
 func singleFile(file, as string) (v1.Layer, error) {

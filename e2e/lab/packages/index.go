@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
@@ -27,19 +29,26 @@ func index(ctx context.Context, packages, folder string, key *openpgp.Entity) (r
 	if err := linkPackages(packages, filepath.Join(folder, "pool", "opennebula")); err != nil {
 		return r, err
 	}
-	list, err := ftparchive(ctx, folder, "packages", "pool")
+	architectures, err := architecturesOf(packages)
 	if err != nil {
 		return r, err
 	}
-	sum := sha256.Sum256(list)
-	r.sum = hex.EncodeToString(sum[:])[:12]
-	dist := filepath.Join(folder, "dists", "stable")
-	if err := writeFile(filepath.Join(dist, "opennebula", "binary-"+runtime.GOARCH, "Packages"), list); err != nil {
-		return r, err
+	dist, sum := filepath.Join(folder, "dists", "stable"), sha256.New()
+	for _, architecture := range architectures {
+		list, err := ftparchive(ctx, folder, "--arch", architecture, "packages", "pool")
+		if err != nil {
+			return r, err
+		}
+		if err := writeFile(filepath.Join(dist, "opennebula", "binary-"+architecture, "Packages"), list); err != nil {
+			return r, err
+		}
+		sum.Write(list)
 	}
+	r.sum = hex.EncodeToString(sum.Sum(nil))[:12]
 	release, err := ftparchive(ctx, folder,
 		"-o", "APT::FTPArchive::Release::Suite=stable", "-o", "APT::FTPArchive::Release::Codename=stable",
-		"-o", "APT::FTPArchive::Release::Components=opennebula", "-o", "APT::FTPArchive::Release::Architectures="+runtime.GOARCH,
+		"-o", "APT::FTPArchive::Release::Components=opennebula",
+		"-o", "APT::FTPArchive::Release::Architectures="+strings.Join(architectures, " "),
 		"release", "dists/stable")
 	if err != nil {
 		return r, err
@@ -49,6 +58,24 @@ func index(ctx context.Context, packages, folder string, key *openpgp.Entity) (r
 		return r, err
 	}
 	return r, writeFile(filepath.Join(dist, "InRelease"), signed)
+}
+
+// architecturesOf are those that the names of a folder's packages end in, and this
+// machine's; packages for all are for each of these.
+func architecturesOf(packages string) ([]string, error) {
+	debs, err := filepath.Glob(filepath.Join(packages, "*.deb"))
+	if err != nil {
+		return nil, fmt.Errorf("list packages: %w", err)
+	}
+	found := []string{runtime.GOARCH}
+	for _, deb := range debs {
+		name := strings.TrimSuffix(deb, ".deb")
+		if of := name[strings.LastIndexByte(name, '_')+1:]; of != "all" && !strings.ContainsAny(of, "/") {
+			found = append(found, of)
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found), nil
 }
 
 func linkPackages(from, to string) error {

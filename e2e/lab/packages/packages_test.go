@@ -19,13 +19,18 @@ func newFolder(t *testing.T) string {
 	if _, err := exec.LookPath("apt-ftparchive"); err != nil {
 		t.Skip("apt-ftparchive is not there; apt-get install apt-utils")
 	}
-	tree, folder := t.TempDir(), t.TempDir()
+	folder := t.TempDir()
+	addPackage(t, folder, runtime.GOARCH)
+	return folder
+}
+
+func addPackage(t *testing.T, folder, architecture string) {
+	tree := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(tree, "DEBIAN"), 0o755))
-	control := "Package: opennebula\nVersion: 7.2.0-1\nArchitecture: " + runtime.GOARCH + "\nMaintainer: a test <test@example.org>\nDescription: nothing\n"
+	control := "Package: opennebula\nVersion: 7.2.0-1\nArchitecture: " + architecture + "\nMaintainer: a test <test@example.org>\nDescription: nothing\n"
 	require.NoError(t, os.WriteFile(filepath.Join(tree, "DEBIAN", "control"), []byte(control), 0o644))
 	out, err := exec.Command("dpkg-deb", "--build", tree, folder).CombinedOutput()
 	require.NoError(t, err, string(out))
-	return folder
 }
 
 func start(t *testing.T, c Config) (*Source, error) {
@@ -48,6 +53,19 @@ func TestFolderIsServedAsARepository(t *testing.T) {
 	versions, err := upstream.NewRepository(source.Repository, key).Versions(context.Background(), "opennebula", runtime.GOARCH)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"7.2.0-1"}, versions)
+}
+
+func TestFolderForSeveralArchitectures(t *testing.T) {
+	folder := newFolder(t)
+	addPackage(t, folder, "amd64")
+	addPackage(t, folder, "arm64")
+	source, err := start(t, Config{Folder: folder})
+	require.NoError(t, err)
+	key, err := upstream.Fetch(t.Context(), source.Key)
+	require.NoError(t, err)
+	found, err := upstream.NewRepository(source.Repository, key).Architectures(t.Context(), "7.2.0", []string{"opennebula"})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"amd64", "arm64"}, found)
 }
 
 func TestGivenRepository(t *testing.T) {
