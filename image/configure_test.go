@@ -204,9 +204,10 @@ func TestConfigureSQLite(t *testing.T) {
 	assert.Contains(t, d.read(t, "monitord.conf"), "    MONITOR_ADDRESS = \"192.0.2.7\",\n    PORT = 4124\n")
 	assert.Contains(t, d.read(t, "oneflow-server.conf"), ":host: 0.0.0.0 # the loopback\n")
 	assert.Contains(t, d.read(t, "onegate-server.conf"), ":host: 0.0.0.0\n")
-	for _, name := range []string{"fireedge-server.conf", "fireedge/sunstone/sunstone-server.conf", "schedulers/rank.conf", "schedulers/one_drs.conf", "guacd"} {
+	for _, name := range []string{"fireedge-server.conf", "fireedge/sunstone/sunstone-server.conf", "schedulers/rank.conf", "schedulers/one_drs.conf"} {
 		assert.Equal(t, packaged[name], d.read(t, name), name)
 	}
+	assert.Equal(t, `OPTS="-b 127.0.0.1"`, d.read(t, "guacd"))
 	assert.NoFileExists(t, filepath.Join(d.etc, ".my.cnf"))
 }
 

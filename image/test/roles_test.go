@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,9 +29,7 @@ func (d *deployment) cloud() map[string]*container.Container {
 		running[role] = d.start(role)
 	}
 	for _, role := range quiet {
-		c, err := d.pod.Start(d.spec(role))
-		require.NoError(d.t, err)
-		running[role] = c
+		running[role] = d.startQuiet(role)
 	}
 	return running
 }
@@ -54,16 +53,20 @@ func TestRolesAfterKill(t *testing.T) {
 }
 
 func (d *deployment) startAgain(role string) *container.Container {
-	for _, name := range quiet {
-		if role == name {
-			c, err := d.pod.Start(d.spec(role))
-			require.NoError(d.t, err)
-			time.Sleep(3 * time.Second)
-			require.True(d.t, c.Running(), c.Log())
-			return c
-		}
+	if slices.Contains(quiet, role) {
+		return d.startQuiet(role)
 	}
 	return d.start(role)
+}
+
+// startQuiet starts a role without a probe: it must at least not end at once.
+func (d *deployment) startQuiet(role string) *container.Container {
+	d.t.Helper()
+	c, err := d.pod.Start(d.spec(role))
+	require.NoError(d.t, err)
+	time.Sleep(3 * time.Second)
+	require.True(d.t, c.Running(), c.Log())
+	return c
 }
 
 // killMain kills the role's own process, the first after the one that reaps.
@@ -149,8 +152,6 @@ func TestProbeUsage(t *testing.T) {
 	assert.Equal(t, 2, result.Code)
 	assert.True(t, strings.HasPrefix(result.Output, "usage: opennebula-frontend probe"), result.Output)
 	for _, role := range services {
-		if role != "guacd" || !isReal(version()) {
-			assert.NotZero(t, d.run("probe", role).Code, "nothing runs: %s", role)
-		}
+		assert.NotZero(t, d.run("probe", role).Code, "nothing runs: %s", role)
 	}
 }

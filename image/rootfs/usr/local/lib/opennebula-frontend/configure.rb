@@ -34,7 +34,8 @@
 # What the environment decides cannot be set otherwise by a fragment, and no file
 # can be given both whole and as a fragment. Without a whole file, OneFlow, OneGate
 # and FireEdge listen on every address: packaged for a single machine, they would
-# listen on the loopback, and in a pod their clients come through a Service.
+# listen on the loopback, and in a pod their clients come through a Service; guacd,
+# the other way round, listens on the loopback.
 #
 # Everything is checked before anything is written. What is refused is said in one
 # sentence, with file and line where there is one, and the exit status is 1.
@@ -44,9 +45,10 @@ require_relative 'formats'
 require_relative 'overrides'
 require_relative 'settings'
 
-# The key of each server's file that says where it listens.
+# Where each server listens. guacd asks nobody who he is, so it is for FireEdge alone.
 LISTEN = {
-  'oneflow-server.conf' => ':host', 'onegate-server.conf' => ':host', 'fireedge-server.conf' => 'host'
+  'oneflow-server.conf' => [':host', '0.0.0.0'], 'onegate-server.conf' => [':host', '0.0.0.0'],
+  'fireedge-server.conf' => ['host', '0.0.0.0'], 'guacd' => ['OPTS', '"-b 127.0.0.1"']
 }.freeze
 REQUIRED = %w[oned.conf monitord.conf].freeze
 
@@ -71,8 +73,7 @@ class Change
   private
 
   def listen
-    key = LISTEN[@format.path]
-    @conf.put(key, '0.0.0.0') if key
+    @conf.put(*LISTEN[@format.path]) if LISTEN.key?(@format.path)
   end
 
   # A server in there would be overruled in silence.

@@ -38,10 +38,12 @@ class EnvConf
     text.lines.each.with_index(1) { |line, number| parse(line, number) }
   end
 
+  def put(name, value)
+    @text = text.sub(/^\s*#{name}=.*$/) { "#{name}=#{value}" }
+  end
+
   def merge(other, _known)
-    other.values.each do |name, value|
-      @text = text.sub(/^\s*#{name}=.*$/) { "#{name}=#{value}" }
-    end
+    other.values.each { |name, value| put(name, value) }
   end
 
   private
