@@ -48,9 +48,10 @@ func TestConfigureRefusesSettings(t *testing.T) {
 		"password file missing":  {db: []string{"ONE_DB_PASSWORD_FILE=/nowhere"}, want: "ONE_DB_PASSWORD_FILE, /nowhere, cannot be read: No such file or directory"},
 		"password file a folder": {db: []string{"ONE_DB_PASSWORD_FILE=/usr"}, want: "ONE_DB_PASSWORD_FILE, /usr, is a folder; it must be a file"},
 		"password file empty":    {db: []string{file("empty", "\n")}, want: "is empty: it must hold the password"},
+		"password with a space":  {db: []string{file("space", "a b\n")}, want: "has a space in it: OpenNebula's own tools cannot log in"},
 		"password of two lines":  {db: []string{file("two", "a\nb\n")}, want: "has several lines: it must hold the password and nothing else"},
 		"password not a text":    {db: []string{file("bytes", "\xff\xfe")}, want: "is not a text in UTF-8"},
-		"password of oned's end": {db: []string{file("end", `ends in \`)}, want: "is not possible in oned.conf"},
+		"password of oned's end": {db: []string{file("end", `end\`)}, want: "is not possible in oned.conf"},
 		"password of oned's CD":  {db: []string{file("cdata", `a]]>b`)}, want: "is not possible in oned.conf"},
 	} {
 		t.Run(name, func(t *testing.T) {

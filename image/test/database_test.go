@@ -29,7 +29,7 @@ func onEach(t *testing.T, version string, test func(t *testing.T, d *deployment)
 	}
 }
 
-const databasePassword = `a "quoted" \ password`
+const databasePassword = `a"quoted"\$password%&:@/#+`
 
 // useServer gives the deployment a MariaDB server in its pod.
 func (d *deployment) useServer() {

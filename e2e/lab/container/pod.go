@@ -65,25 +65,41 @@ func (p *Pod) networkNamespace() string {
 }
 
 // Dial connects to an address of the pod's network, such as 127.0.0.1:2633.
-func (p *Pod) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (p *Pod) Dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
+	if inside := p.inside(func() { conn, err = (&net.Dialer{}).DialContext(ctx, network, address) }); inside != nil {
+		return nil, inside
+	}
+	return conn, err
+}
+
+// Listen on a TCP address of the pod's network.
+func (p *Pod) Listen(address string) (listener net.Listener, err error) {
+	if inside := p.inside(func() { listener, err = net.Listen("tcp", address) }); inside != nil {
+		return nil, inside
+	}
+	return listener, err
+}
+
+// inside does something with the pod's network instead of the machine's.
+func (p *Pod) inside(do func()) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	own, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
-		return nil, fmt.Errorf("open the machine's network: %w", err)
+		return fmt.Errorf("open the machine's network: %w", err)
 	}
 	defer own.Close()
 	pods, err := os.Open(p.networkNamespace())
 	if err != nil {
-		return nil, fmt.Errorf("open the pod's network: %w", err)
+		return fmt.Errorf("open the pod's network: %w", err)
 	}
 	defer pods.Close()
 	if err := unix.Setns(int(pods.Fd()), unix.CLONE_NEWNET); err != nil {
-		return nil, fmt.Errorf("enter the pod's network: %w", err)
+		return fmt.Errorf("enter the pod's network: %w", err)
 	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	do()
 	if err := unix.Setns(int(own.Fd()), unix.CLONE_NEWNET); err != nil {
 		panic(fmt.Sprintf("a thread cannot leave the pod's network: %v", err)) // whatever runs on it next would be lost
 	}
-	return conn, err
+	return nil
 }

@@ -157,6 +157,8 @@ class Settings
     value = Source.text(file, name: name).chomp
     value.empty? and raise Refusal, "#{name} is empty: it must hold the password"
     value.include?("\n") and raise Refusal, "#{name} has several lines: it must hold the password and nothing else"
+    # onedb, which migrates the database, makes a + of it.
+    value.include?(' ') and raise Refusal, "#{name} has a space in it: OpenNebula's own tools cannot log in with such a password"
     quotable(name, value)
   end
 
