@@ -123,3 +123,11 @@ func TestConfigureRefusesContradictions(t *testing.T) {
 		})
 	}
 }
+
+// From 7.4 on OneGate's address stands within a mapping.
+func TestConfigureListensAsTheReleaseHasIt(t *testing.T) {
+	d := newDeployment(t)
+	write(t, filepath.Join(d.etc, "onegate-server.conf"), ":server:\n  :bind: 127.0.0.1 # the loopback\n  :port: 5030\n")
+	d.accepts(t)
+	assert.Equal(t, ":server:\n  :bind: 0.0.0.0 # the loopback\n  :port: 5030\n", d.read(t, "onegate-server.conf"))
+}

@@ -46,9 +46,12 @@ require_relative 'overrides'
 require_relative 'settings'
 
 # Where each server listens. guacd asks nobody who he is, so it is for FireEdge alone.
+# Where a key stands has changed with the releases.
 LISTEN = {
-  'oneflow-server.conf' => [':host', '0.0.0.0'], 'onegate-server.conf' => [':host', '0.0.0.0'],
-  'fireedge-server.conf' => ['host', '0.0.0.0'], 'guacd' => ['OPTS', '"-b 127.0.0.1"']
+  'oneflow-server.conf' => { [':host'] => '0.0.0.0' },
+  'onegate-server.conf' => { [':server', ':bind'] => '0.0.0.0', [':host'] => '0.0.0.0' },
+  'fireedge-server.conf' => { ['host'] => '0.0.0.0' },
+  'guacd' => { ['OPTS'] => '"-b 127.0.0.1"' }
 }.freeze
 REQUIRED = %w[oned.conf monitord.conf].freeze
 
@@ -73,7 +76,9 @@ class Change
   private
 
   def listen
-    @conf.put(*LISTEN[@format.path]) if LISTEN.key?(@format.path)
+    places = LISTEN[@format.path] or return
+    path = places.keys.find { |keys| @conf.has?(*keys) } || places.keys.last
+    @conf.put(*path, places[path])
   end
 
   # A server in there would be overruled in silence.

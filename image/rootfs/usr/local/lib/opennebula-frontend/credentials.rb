@@ -5,7 +5,7 @@
 #
 #   oneadmin     one_auth has the password that the deployment wants, bootstrap
 #                having written it there; the database follows.
-#   serveradmin  the services' own user: four files and the database hold one
+#   serveradmin  the services' own user: a file for each and the database hold one
 #                random password. What is missing is written anew.
 
 require 'digest'
@@ -18,7 +18,7 @@ AUTH = "#{HOME}/.one"
 SQL = ENV.fetch('ONE_SQL', "#{__dir__}/sql")
 # Bytes as text, in the words of the server and of SQLite.
 TEXT = File.exist?("#{ENV.fetch('ONE_ETC', '/etc/one')}/.my.cnf") ? "CONVERT(X'%s' USING utf8mb4)" : "CAST(X'%s' AS TEXT)"
-SERVICES = %w[sunstone oneflow onegate oneform].map { |name| "#{AUTH}/#{name}_auth" }
+SERVICES = %w[sunstone oneflow onegate oneform oneks].map { |name| "#{AUTH}/#{name}_auth" }
 
 class Failure < StandardError; end
 

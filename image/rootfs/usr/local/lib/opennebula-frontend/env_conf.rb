@@ -38,6 +38,10 @@ class EnvConf
     text.lines.each.with_index(1) { |line, number| parse(line, number) }
   end
 
+  def has?(name)
+    values.key?(name)
+  end
+
   def put(name, value)
     @text = text.sub(/^\s*#{name}=.*$/) { "#{name}=#{value}" }
   end

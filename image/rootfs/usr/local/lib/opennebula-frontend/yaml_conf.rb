@@ -29,11 +29,18 @@ class YamlConf
     read(text)
   end
 
-  # Changes a value that the file must have, such as put(':host', '0.0.0.0').
-  def put(key, value)
-    _, old = root && YamlConf.pair(root, key)
-    old or raise Refusal, "#{file} has no #{key}; it cannot be set to #{value}"
-    take(YamlConf.new('', "#{key}: #{value}")) unless old.is_a?(Psych::Nodes::Scalar) && old.value == value
+  # Changes a value that the file must have, such as put(':host', '0.0.0.0'), or
+  # put(':server', ':bind', '0.0.0.0') within a mapping.
+  def put(*path, value)
+    old = at(*path) or raise Refusal, "#{file} has no #{path.join('/')}; it cannot be set to #{value}"
+    return if old.is_a?(Psych::Nodes::Scalar) && old.value == value
+
+    nested = path.each_with_index.map { |key, depth| "#{' ' * depth}#{key}:" }.join("\n")
+    take(YamlConf.new('', "#{nested} #{value}"))
+  end
+
+  def has?(*path)
+    !at(*path).nil?
   end
 
   # Takes over what another file says: mappings are merged key by key, everything
@@ -54,6 +61,12 @@ class YamlConf
   end
 
   private
+
+  def at(*path)
+    path.inject(root) do |node, key|
+      node.is_a?(Psych::Nodes::Mapping) ? YamlConf.pair(node, key)&.last : nil
+    end
+  end
 
   # New text for a part of the old one.
   Edit = Struct.new(:range, :text)
