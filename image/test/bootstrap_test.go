@@ -22,13 +22,13 @@ func TestBootstrapOnKnownVolume(t *testing.T) {
 	onEach(t, version(), func(t *testing.T, d *deployment) {
 		d.succeed("bootstrap")
 		d.stop(d.startOned())
-		services := d.read("data", ".one/sunstone_auth")
+		services := d.read(".one/sunstone_auth")
 		d.newPod()
 		said := d.succeed("bootstrap")
 		assert.Contains(t, said, "bootstrap: the volume is known")
 		oned, _ := d.startOned()
 		assert.NotContains(t, oned.Log(), "credentials:", "nothing was to repair")
-		assert.Equal(t, services, d.read("data", ".one/sunstone_auth"))
+		assert.Equal(t, services, d.read(".one/sunstone_auth"))
 		d.requireLogin(password)
 	})
 }
@@ -39,7 +39,7 @@ func TestEmptyDatabaseWithOldVolume(t *testing.T) {
 	onEach(t, version(), func(t *testing.T, d *deployment) {
 		d.succeed("bootstrap")
 		d.stop(d.startOned())
-		services := d.read("data", ".one/sunstone_auth")
+		services := d.read(".one/sunstone_auth")
 		if d.server != nil {
 			d.newDatabase()
 		} else {
@@ -49,7 +49,7 @@ func TestEmptyDatabaseWithOldVolume(t *testing.T) {
 		d.succeed("bootstrap")
 		oned, _ := d.startOned()
 		assert.Contains(t, oned.Log(), "credentials: the database is empty: removed the credentials of another one")
-		assert.NotEqual(t, services, d.read("data", ".one/sunstone_auth"))
+		assert.NotEqual(t, services, d.read(".one/sunstone_auth"))
 		d.requireLogin(password)
 		d.requireServices()
 	})
@@ -57,7 +57,7 @@ func TestEmptyDatabaseWithOldVolume(t *testing.T) {
 
 // A first start that was killed leaves some of the four files.
 func TestBrokenOffFirstStart(t *testing.T) {
-	onEach(t, version(), func(t *testing.T, d *deployment) {
+	onEach(t, version(), func(_ *testing.T, d *deployment) {
 		d.succeed("bootstrap")
 		d.write("data", ".one/sunstone_auth", "serveradmin:left-over\n")
 		d.startOned()
@@ -90,7 +90,7 @@ func (d *deployment) requireServices() {
 	for _, role := range []string{"oneflow", "onegate"} {
 		d.start(role)
 	}
-	assert.Equal(d.t, d.read("data", ".one/oneflow_auth"), d.read("data", ".one/onegate_auth"))
+	assert.Equal(d.t, d.read(".one/oneflow_auth"), d.read(".one/onegate_auth"))
 }
 
 func TestChangedPassword(t *testing.T) {
@@ -104,7 +104,7 @@ func TestChangedPassword(t *testing.T) {
 		assert.Contains(t, oned.Log(), "credentials: changed the password of oneadmin to the one of its Secret")
 		assert.NotContains(t, oned.Log(), "another&", "the password itself is in the log")
 		d.requireLogin("another&<password>\"'")
-		_, err := d.api("oneadmin", password).UserName()
+		_, err := d.api(password).UserName()
 		assert.Error(t, err, "the old password")
 	})
 }
@@ -122,11 +122,11 @@ func TestNewKeyReplacesOld(t *testing.T) {
 	d := newDeployment(t, version())
 	d.succeed("bootstrap")
 	file := d.path("data", ".ssh/authorized_keys")
-	old := d.read("data", ".ssh/authorized_keys")
+	old := d.read(".ssh/authorized_keys")
 	require.NoError(t, os.WriteFile(file, []byte(old+"ssh-ed25519 AAAA the administrator's\n"), 0o600))
 	d.write("secrets", "ssh-privatekey", newKey(t))
 	d.succeed("bootstrap")
-	now := d.read("data", ".ssh/authorized_keys")
+	now := d.read(".ssh/authorized_keys")
 	assert.NotContains(t, now, old)
 	assert.Contains(t, now, "the administrator's")
 }

@@ -27,7 +27,7 @@ func (d *deployment) fill() content {
 	d.t.Helper()
 	var c content
 	var err error
-	api := d.api("oneadmin", password)
+	api := d.api(password)
 	c.host, err = api.CreateHost("hypervisor", "dummy", "dummy")
 	require.NoError(d.t, err)
 	c.template, err = api.CreateTemplate("NAME = \"kept – ü\"\nCPU = 1\nMEMORY = 64\n")
@@ -40,7 +40,7 @@ func (d *deployment) fill() content {
 func (d *deployment) requireContent(c content) {
 	d.t.Helper()
 	d.requireLogin(password)
-	api := d.api("oneadmin", password)
+	api := d.api(password)
 	_, err := api.HostState(c.host)
 	require.NoError(d.t, err)
 	name, err := api.TemplateName(c.template)
@@ -250,7 +250,7 @@ func TestMigrateRefuses(t *testing.T) {
 		"wait is negative":  {"ONE_DB_WAIT", "-1", `ONE_DB_WAIT is "-1"; give a whole number, 0 or more`},
 		"fsck":              {"ONE_FSCK", "maybe", `ONE_FSCK is "maybe"; it can be fail or report`},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, func(*testing.T) {
 			d.env[c.name] = c.value
 			defer delete(d.env, c.name)
 			d.refuse(c.said, "migrate")

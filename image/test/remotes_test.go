@@ -18,8 +18,8 @@ func packaged(t *testing.T, version, name string) string {
 }
 
 const (
-	changes = "im/run_monitord_client" // differs between the two releases
-	stays   = "vmm/kvm/reboot"         // is the same in both
+	changes = "vmm/kvm/deploy" // differs between the two releases
+	stays   = "vmm/kvm/reboot" // is the same in both
 	own     = "hooks/mine"
 )
 
@@ -29,9 +29,9 @@ func TestRemotesAreUpgraded(t *testing.T) {
 	}
 	d := newDeployment(t, older)
 	d.succeed("bootstrap")
-	require.Equal(t, packaged(t, older, changes), d.read("data", "remotes/"+changes))
+	require.Equal(t, packaged(t, older, changes), d.read("remotes/"+changes))
 	d.change(newer)
-	assert.Equal(t, packaged(t, newer, changes), d.read("data", "remotes/"+changes))
+	assert.Equal(t, packaged(t, newer, changes), d.read("remotes/"+changes))
 	assert.NoFileExists(t, d.path("data", "remotes/vmm/kvm/poll"), "a driver that the release has no more")
 	assert.FileExists(t, d.path("data", "remotes/im/kvm-probes.d/host/system/memory_encryption.sh"), "a new one")
 	info, err := os.Stat(d.path("data", "remotes/"+changes))
@@ -56,9 +56,9 @@ func TestOwnRemotesAreKept(t *testing.T) {
 	said := d.succeed("bootstrap")
 	assert.Contains(t, said, "remotes: kept 1 of your own where the packaged file changed, too ("+changes+"); compare with /var/lib/one/remotes.packaged-7.2.0")
 	for _, name := range []string{changes, stays, own} {
-		assert.Equal(t, "the administrator's\n", d.read("data", "remotes/"+name), name)
+		assert.Equal(t, "the administrator's\n", d.read("remotes/"+name), name)
 	}
-	assert.Equal(t, packaged(t, newer, changes), d.read("data", "remotes.packaged-7.2.0/"+changes))
+	assert.Equal(t, packaged(t, newer, changes), d.read("remotes.packaged-7.2.0/"+changes))
 	assert.NoFileExists(t, d.path("data", "remotes/etc/datastore/datastore.conf"), "one that the administrator removed")
 	assert.NotContains(t, d.succeed("bootstrap"), "remotes:", "a second time there is nothing to do")
 }
@@ -71,7 +71,7 @@ func TestUnknownRemotesAreSetAside(t *testing.T) {
 	said := d.succeed("bootstrap")
 	aside := "remotes.before-" + version()
 	assert.Contains(t, said, "moved to /var/lib/one/"+aside)
-	assert.Equal(t, "the administrator's\n", d.read("data", filepath.Join(aside, own)))
+	assert.Equal(t, "the administrator's\n", d.read(filepath.Join(aside, own)))
 	assert.FileExists(t, d.path("data", "remotes/scheduler/rank/place"))
 }
 
@@ -79,7 +79,7 @@ func TestUnknownRemotesAreSetAside(t *testing.T) {
 func TestRemotesAfterBrokenUpgrade(t *testing.T) {
 	d := newDeployment(t, older)
 	d.succeed("bootstrap")
-	record := d.read("data", ".opennebula-frontend/remotes")
+	record := d.read(".opennebula-frontend/remotes")
 	d.change(newer)
 	d.write("data", ".opennebula-frontend/remotes", record)
 	said := d.succeed("bootstrap")

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # oned's database for the roles that care for it as a whole: its schema, its
 # backups. Sourced after lib.sh, never run.
+# shellcheck disable=SC2154 # which assigns what is not assigned here
 
 backups=${ONE_BACKUP_DIR:-$home/backups/database}
 client=/etc/one/.my.cnf
@@ -170,5 +171,6 @@ load_backup() {
 
 # Tables that a newer schema added would be in the way of the next migration.
 drop_tables() {
+    # shellcheck disable=SC2016 # these quotes are SQL's
     { echo 'SET FOREIGN_KEY_CHECKS = 0;'; tables | sed 's/.*/DROP TABLE IF EXISTS `&`;/'; } | sql
 }

@@ -22,8 +22,9 @@ require_bootstrap() {
 require_number() {
     local name=$1 least=$3
     [[ -n ${!name-} ]] || printf -v "$name" %s "$2"
-    [[ ${!name} =~ ^[0-9]{1,9}$ ]] && ((10#${!name} >= least)) ||
+    if [[ ! ${!name} =~ ^[0-9]{1,9}$ ]] || ((10#${!name} < least)); then
         fail "$name is \"${!name}\"; give a whole number, $least or more"
+    fi
 }
 
 # wait_for SECONDS WHAT COMMAND…: until the command succeeds; fails in the end.
