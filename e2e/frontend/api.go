@@ -95,6 +95,25 @@ func (a *API) UserName() (string, error) {
 	return user.Name, err
 }
 
+// CreateUser registers a user with a password of OpenNebula's own.
+func (a *API) CreateUser(name, password string) (int64, error) {
+	return a.create("one.user.allocate", name, password, "core", []int{})
+}
+
+// CreateImage registers an image in a datastore, which makes or fetches it.
+func (a *API) CreateImage(text string, datastore int64) (int64, error) {
+	return a.create("one.image.allocate", text, datastore, false)
+}
+
+// ImageState of an image; see ImageReady.
+func (a *API) ImageState(id int64) (int, error) {
+	var image struct {
+		State int `xml:"STATE"`
+	}
+	err := a.read(&image, "one.image.info", id, false)
+	return image.State, err
+}
+
 // Hostname is the name by which OpenNebula's drivers reach the front-end.
 func (a *API) Hostname() (string, error) {
 	var config struct {
@@ -112,6 +131,7 @@ func (a *API) CreateHost(name, im, vmm string) (int64, error) {
 // States, as OpenNebula numbers them.
 const (
 	HostMonitored = 2
+	ImageReady    = 1
 	VMActive      = 3
 	VMRunning     = 3 // of an active one, in LCMState
 	VMDone        = 6

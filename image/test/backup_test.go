@@ -30,7 +30,7 @@ func TestRestore(t *testing.T) {
 		oned, agent := d.startOned()
 		c := d.fill()
 		name := d.backup()
-		later, err := d.api(password).CreateTemplate("NAME = later")
+		later, err := d.api("oneadmin", password).CreateTemplate("NAME = later")
 		require.NoError(t, err)
 		d.stop(oned, agent)
 
@@ -39,7 +39,7 @@ func TestRestore(t *testing.T) {
 		assert.Contains(t, said, "what was there is in /var/lib/one/backups/database/opennebula-before-restore-")
 		d.startOned()
 		d.requireContent(c)
-		_, err = d.api(password).TemplateName(later)
+		_, err = d.api("oneadmin", password).TemplateName(later)
 		assert.Error(t, err, "what came after the backup")
 	})
 }

@@ -104,7 +104,7 @@ func TestChangedPassword(t *testing.T) {
 		assert.Contains(t, oned.Log(), "credentials: changed the password of oneadmin to the one of its Secret")
 		assert.NotContains(t, oned.Log(), "another&", "the password itself is in the log")
 		d.requireLogin("another&<password>\"'")
-		_, err := d.api(password).UserName()
+		_, err := d.api("oneadmin", password).UserName()
 		assert.Error(t, err, "the old password")
 	})
 }

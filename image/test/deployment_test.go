@@ -232,11 +232,11 @@ func (d *deployment) stop(containers ...*container.Container) {
 	}
 }
 
-// api of the running oned, as oneadmin.
-func (d *deployment) api(password string) *frontend.API {
+// api of the running oned.
+func (d *deployment) api(username, password string) *frontend.API {
 	d.t.Helper()
 	transport := &http.Transport{DialContext: d.pod.Dial, DisableKeepAlives: true, ResponseHeaderTimeout: time.Minute}
-	api, err := frontend.NewAPI("127.0.0.1:2633", "oneadmin", password, transport)
+	api, err := frontend.NewAPI("127.0.0.1:2633", username, password, transport)
 	require.NoError(d.t, err)
 	return api
 }
@@ -244,7 +244,7 @@ func (d *deployment) api(password string) *frontend.API {
 // requireLogin: oneadmin has this password.
 func (d *deployment) requireLogin(password string) {
 	d.t.Helper()
-	name, err := d.api(password).UserName()
+	name, err := d.api("oneadmin", password).UserName()
 	require.NoError(d.t, err)
 	require.Equal(d.t, "oneadmin", name)
 }

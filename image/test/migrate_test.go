@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/pablodelarco/opennebula-helm/e2e/frontend"
 )
 
 // Releases of which the second has a newer schema.
@@ -20,27 +22,47 @@ const (
 	newer = "7.2.0"
 )
 
-// content of a cloud that must outlive whatever is done to it.
-type content struct{ host, template, vm int64 }
+// content of a cloud that must outlive whatever is done to it. Images and further
+// users are not among what stand-ins have.
+type content struct{ host, template, vm, user, image int64 }
+
+const userPassword = "the-user's-own"
 
 func (d *deployment) fill() content {
 	d.t.Helper()
 	var c content
 	var err error
-	api := d.api(password)
+	api := d.api("oneadmin", password)
 	c.host, err = api.CreateHost("hypervisor", "dummy", "dummy")
 	require.NoError(d.t, err)
 	c.template, err = api.CreateTemplate("NAME = \"kept – ü\"\nCPU = 1\nMEMORY = 64\n")
 	require.NoError(d.t, err)
 	c.vm, err = api.CreateVM("NAME = \"kept\"\nCPU = 0.1\nMEMORY = 64\n")
 	require.NoError(d.t, err)
+	if !isReal(d.version) {
+		return c
+	}
+	c.user, err = api.CreateUser("somebody", userPassword)
+	require.NoError(d.t, err)
+	const defaultDatastore = 1
+	c.image, err = api.CreateImage("NAME = kept\nTYPE = DATABLOCK\nSIZE = 1\n", defaultDatastore)
+	require.NoError(d.t, err)
+	require.NoError(d.t, eventually(d.t, time.Minute, func() error { return d.imageReady(c.image) }))
 	return c
+}
+
+func (d *deployment) imageReady(id int64) error {
+	state, err := d.api("oneadmin", password).ImageState(id)
+	if err == nil && state != frontend.ImageReady {
+		err = fmt.Errorf("the image is in state %d", state)
+	}
+	return err
 }
 
 func (d *deployment) requireContent(c content) {
 	d.t.Helper()
 	d.requireLogin(password)
-	api := d.api(password)
+	api := d.api("oneadmin", password)
 	_, err := api.HostState(c.host)
 	require.NoError(d.t, err)
 	name, err := api.TemplateName(c.template)
@@ -48,6 +70,13 @@ func (d *deployment) requireContent(c content) {
 	require.Equal(d.t, "kept – ü", name)
 	_, err = api.VM(c.vm)
 	require.NoError(d.t, err)
+	if !isReal(d.version) {
+		return
+	}
+	name, err = d.api("somebody", userPassword).UserName()
+	require.NoError(d.t, err)
+	require.Equal(d.t, "somebody", name)
+	require.NoError(d.t, d.imageReady(c.image))
 }
 
 // filled is a deployment with a database of a release, stopped.
