@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"syscall"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pablodelarco/opennebula-helm/e2e/frontend"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/container"
 )
 
@@ -154,4 +156,23 @@ func TestProbeUsage(t *testing.T) {
 	for _, role := range services {
 		assert.NotZero(t, d.run("probe", role).Code, "nothing runs: %s", role)
 	}
+}
+
+// oned logs in to a host by SSH, with the agent's key, and copies the drivers there.
+// The host is the front-end itself, and its virtual machines a driver's fancy.
+func TestHostIsMonitored(t *testing.T) {
+	d := newDeployment(t, version())
+	for name, fragment := range frontend.Values()["config"].(map[string]any) {
+		d.write("config", name, fragment.(string))
+	}
+	d.cloud()
+	host, err := d.api("oneadmin", password).CreateHost(hostname, "dummy", "dummy")
+	require.NoError(t, err)
+	require.NoError(t, eventually(t, time.Minute, func() error {
+		state, err := d.api("oneadmin", password).HostState(host)
+		if err == nil && state != frontend.HostMonitored {
+			err = fmt.Errorf("the host is in state %d", state)
+		}
+		return err
+	}))
 }

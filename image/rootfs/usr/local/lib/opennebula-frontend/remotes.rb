@@ -17,20 +17,20 @@ require 'find'
 HOME = ENV.fetch('ONE_HOME', '/var/lib/one')
 PACKAGED = ENV.fetch('ONE_PACKAGED', '/usr/share/opennebula-frontend')
 
-# A folder as path => fingerprint of each file and symbolic link in it.
+# A folder as path => fingerprint of each file, symbolic link and folder in it. Some
+# drivers need folders that are empty.
 class Tree
   def self.read(root)
     return {} unless File.directory?(root)
 
     Find.find(root).each_with_object({}) do |path, files|
-      next if File.directory?(path) && !File.symlink?(path)
-
-      files[path.delete_prefix("#{root}/")] = fingerprint(path)
+      files[path.delete_prefix("#{root}/")] = fingerprint(path) unless path == root
     end
   end
 
   def self.fingerprint(path)
     return "link:#{File.readlink(path)}" if File.symlink?(path)
+    return 'folder' if File.directory?(path)
 
     "#{Digest::SHA256.file(path).hexdigest}:#{File.executable?(path) ? 'x' : '-'}"
   end
@@ -64,12 +64,14 @@ class Upgrade
     @new = Tree.read("#{PACKAGED}/remotes")
     @count = Hash.new(0)
     @kept = []
+    @emptied = []
   end
 
   attr_reader :new
 
   def run
     (@base.keys | @new.keys).sort.each { |path| settle(path) }
+    @emptied.reverse_each { |folder| remove_folder(folder) }
     report
   end
 
@@ -87,17 +89,27 @@ class Upgrade
 
   def replace(path)
     target = "#{HOME}/remotes/#{path}"
-    if @new[path]
-      @count[@now[path] ? 'changed' : 'added'] += 1
-      copy("#{PACKAGED}/remotes/#{path}", target)
-    else
-      @count['removed'] += 1
-      File.delete(target)
-    end
+    return @emptied << target if @new[path].nil? && @now[path] == 'folder'
+
+    @count[what_happens(path)] += 1
+    @new[path] ? copy("#{PACKAGED}/remotes/#{path}", target) : File.delete(target)
+  end
+
+  def what_happens(path)
+    return 'removed' unless @new[path]
+
+    @now[path] ? 'changed' : 'added'
+  end
+
+  # What the administrator put there stays.
+  def remove_folder(folder)
+    Dir.rmdir(folder) if Dir.empty?(folder)
   end
 
   # A copy that breaks off must not look like a file that somebody changed.
   def copy(source, target)
+    return FileUtils.mkdir_p(target) if File.directory?(source) && !File.symlink?(source)
+
     FileUtils.mkdir_p(File.dirname(target))
     partial = "#{File.dirname(target)}/.#{File.basename(target)}.partial"
     FileUtils.rm_f(partial)
