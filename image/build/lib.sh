@@ -27,7 +27,6 @@ add_repository() {
     if [[ -s $ca ]]; then # a proxy that inspects TLS stands in between
         echo "Acquire::https::CAInfo \"$ca\";" >/etc/apt/apt.conf.d/99ca-bundle
     fi
-    rm -f /etc/apt/apt.conf.d/docker-clean # packages stay in the builder's cache
     echo "deb [signed-by=/key/opennebula.asc] $repository stable opennebula" \
         >/etc/apt/sources.list.d/opennebula.list
     # A repository may hold several releases; what nobody names is of this one, too.

@@ -23,7 +23,7 @@ import (
 )
 
 // layerNames say what the image's layers hold, in their order on a base of one.
-var layerNames = []string{"base", "Debian's packages", "FireEdge's modules", "OpenNebula", "our own files", "the working directory"}
+var layerNames = []string{"base", "Debian, for all releases", "Debian, for this one", "FireEdge's modules", "OpenNebula", "our own files", "the working directory"}
 
 // TestReport measures images of OpenNebula's own packages, and prints Markdown:
 //
