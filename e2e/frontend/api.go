@@ -100,9 +100,10 @@ func (a *API) CreateUser(name, password string) (int64, error) {
 	return a.create("one.user.allocate", name, password, "core", []int{})
 }
 
-// CreateImage registers an image in a datastore, which makes or fetches it.
+// CreateImage registers an image in a datastore, which makes or fetches it. Whether
+// there is space for it is not asked: a new datastore knows only after a while.
 func (a *API) CreateImage(text string, datastore int64) (int64, error) {
-	return a.create("one.image.allocate", text, datastore, false)
+	return a.create("one.image.allocate", text, datastore, true)
 }
 
 // ImageState of an image; see ImageReady.
