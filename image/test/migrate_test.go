@@ -141,7 +141,7 @@ func TestMigrateIsKilled(t *testing.T) {
 			}
 			return nil
 		}))
-		time.Sleep(time.Second) // OpenNebula's own takes about two with so little data
+		time.Sleep(700 * time.Millisecond) // OpenNebula's own takes a second or two with so little data
 		require.NoError(t, migrate.Signal(syscall.SIGKILL))
 		_, err = migrate.Wait(t.Context())
 		require.NoError(t, err)
