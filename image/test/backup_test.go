@@ -102,12 +102,8 @@ func TestRestoreRefuses(t *testing.T) {
 	before := d.dump()
 	content, err := os.ReadFile(dump)
 	require.NoError(t, err)
-	for said, damaged := range map[string][]byte{
-		"is damaged: its checksums do not match": append([]byte("x"), content...),
-	} {
-		require.NoError(t, os.WriteFile(dump, damaged, 0o600))
-		d.refuse(said, "restore", "--force", name)
-	}
+	require.NoError(t, os.WriteFile(dump, append([]byte("x"), content...), 0o600))
+	d.refuse("is damaged: its checksums do not match", "restore", "--force", name)
 	require.NoError(t, os.Remove(filepath.Join(filepath.Dir(dump), "manifest")))
 	d.refuse("is not a backup: it has no manifest", "restore", "--force", name)
 	assert.Equal(t, before, d.dump())

@@ -41,7 +41,6 @@ type deployment struct {
 	env     map[string]string
 	server  *container.Container // of the database; nil with SQLite
 	mapped  bool                 // its containers run in a user namespace
-	extra   []container.Mount
 }
 
 // volumes of the pod, and where they are mounted.
@@ -141,7 +140,6 @@ func (d *deployment) spec(args ...string) container.Spec {
 		s.Mounts = append(s.Mounts, container.Mount{Source: d.path(name), Destination: destination, ReadOnly: name == "config" || name == "secrets"})
 	}
 	s.Mounts = append(s.Mounts, container.Mount{Source: filepath.Join(d.folder, "hosts"), Destination: "/etc/hosts", ReadOnly: true})
-	s.Mounts = append(s.Mounts, d.extra...)
 	return s
 }
 

@@ -32,7 +32,7 @@ func (p *Pod) writeBundle(dir string, s Spec) error {
 			Cwd:             s.workingDirectory(),
 			User:            specs.User{UID: user, GID: user},
 			NoNewPrivileges: true,
-			Capabilities:    capabilities(s.Capabilities),
+			Capabilities:    &specs.LinuxCapabilities{}, // none
 		},
 		Mounts: s.mounts(),
 		Linux:  p.linux(s.Mapped),
@@ -75,10 +75,6 @@ func (s Spec) user() (uint32, error) {
 		return 0, fmt.Errorf("the image's user %q is not a number: %w", name, err)
 	}
 	return uint32(id), nil
-}
-
-func capabilities(names []string) *specs.LinuxCapabilities {
-	return &specs.LinuxCapabilities{Bounding: names, Effective: names, Permitted: names}
 }
 
 func (s Spec) mounts() []specs.Mount {

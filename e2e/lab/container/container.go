@@ -26,9 +26,7 @@ type Spec struct {
 	Env        []string // NAME=value, beside the image's
 	Mounts     []Mount
 	User       uint32 // uid and gid; 0 is the image's own, root where it says nothing
-	// Capabilities beyond none, such as CAP_CHOWN. Only stand-ins need any.
-	Capabilities []string
-	Writable     bool // the root file system
+	Writable   bool   // the root file system
 	// Mapped runs it in a user namespace in which uid and gid n are the machine's
 	// MapBase + n.
 	Mapped bool

@@ -45,7 +45,7 @@ class User
 
   def initialize(id, body)
     @id = id
-    @body = body
+    @document = REXML::Document.new(body)
     @name = text('NAME')
   end
 
@@ -58,20 +58,18 @@ class User
   end
 
   def password=(password)
-    document = REXML::Document.new(@body)
-    document.root.elements['PASSWORD'].text = Digest::SHA256.hexdigest(password)
-    store(document.to_s)
+    @document.root.elements['PASSWORD'].text = Digest::SHA256.hexdigest(password)
+    store(@document.to_s)
   end
 
   private
 
   def text(element)
-    REXML::Document.new(@body).root.elements[element]&.text.to_s
+    @document.root.elements[element]&.text.to_s
   end
 
   def store(body)
     sql("UPDATE user_pool SET body = #{format(TEXT, body.unpack1('H*'))} WHERE oid = #{@id};")
-    @body = body
   end
 end
 

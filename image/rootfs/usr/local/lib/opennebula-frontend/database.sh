@@ -4,7 +4,6 @@
 # shellcheck disable=SC2154 # which assigns what is not assigned here
 
 backups=${ONE_BACKUP_DIR:-$home/backups/database}
-client=/etc/one/.my.cnf
 
 is_server() { [[ -f $client ]]; }
 backend() { if is_server; then echo mysql; else echo sqlite; fi; }
@@ -152,6 +151,18 @@ check_backup() {
 
 # manifest DIR KEY
 manifest() { awk -v key="$2" '$1 == key { print $2 }' "$1/manifest"; }
+
+# prune_backups KIND: removes the oldest of a kind, a pattern of what stands in the
+# name, beyond ONE_BACKUP_KEEP. Names end with the time, which so orders them.
+prune_backups() {
+    local name
+    find "$backups" -mindepth 1 -maxdepth 1 -type d -name "opennebula-$1" -printf '%f\n' |
+        sed 's/.*-\(.*\)/\1 &/' | sort --reverse | tail -n "+$((ONE_BACKUP_KEEP + 1))" | cut -d' ' -f2 |
+        while read -r name; do
+            rm -rf "${backups:?}/$name" "$backups/$name.log"
+            say "removed $name"
+        done
+}
 
 list_backups() { find "$backups" -mindepth 1 -maxdepth 1 -name 'opennebula-*' -printf '%f\n' 2>/dev/null | sort; }
 

@@ -8,6 +8,9 @@ home=/var/lib/one
 auth=$home/.one
 state=$home/.opennebula-frontend # what this image records on the volume
 agent_socket=/run/one/ssh-agent.sock
+# The database client's own file, with the password. bootstrap writes it where the
+# database is a server; without it the database is SQLite's.
+client=/etc/one/.my.cnf
 
 say() { echo "${0##*/}: $*"; }
 fail() { echo "${0##*/}: $*" >&2; exit 1; }

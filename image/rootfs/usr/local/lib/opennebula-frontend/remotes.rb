@@ -57,10 +57,9 @@ end
 
 # One upgrade of the folder.
 class Upgrade
-  def initialize(version, base, now)
+  def initialize(version, base)
     @version = version
     @base = base
-    @now = now
     @new = Tree.read("#{PACKAGED}/remotes")
     @count = Hash.new(0)
     @kept = []
@@ -70,6 +69,7 @@ class Upgrade
   attr_reader :new
 
   def run
+    @now = Tree.read("#{HOME}/remotes")
     (@base.keys | @new.keys).sort.each { |path| settle(path) }
     @emptied.reverse_each { |folder| remove_folder(folder) }
     report
@@ -134,8 +134,8 @@ end
 
 # Files that are there and that nothing is known of come from another installation:
 # they cannot be told from the administrator's, so all of them are set aside.
-def set_aside_unknown(record, now)
-  return now unless record.version.nil? && !now.empty?
+def set_aside_unknown(record)
+  return if record.version || Dir.empty?("#{HOME}/remotes")
 
   old = "#{HOME}/remotes.before-#{File.read("#{PACKAGED}/version").chomp}"
   raise Errno::EEXIST, old if File.exist?(old)
@@ -143,17 +143,15 @@ def set_aside_unknown(record, now)
   FileUtils.mkdir_p(old)
   Dir.children("#{HOME}/remotes").each { |name| File.rename("#{HOME}/remotes/#{name}", "#{old}/#{name}") }
   puts "remotes: the volume has drivers that this image did not install: moved to #{old}; copy from there what is yours"
-  {}
 end
 
 begin
   version = File.read("#{PACKAGED}/version").chomp
   record = Record.new("#{HOME}/.opennebula-frontend/remotes")
   FileUtils.mkdir_p("#{HOME}/remotes")
-  now = set_aside_unknown(record, Tree.read("#{HOME}/remotes"))
-  upgrade = Upgrade.new(version, record.files, now)
-  changed = record.version != version || record.files != upgrade.new
-  if changed
+  set_aside_unknown(record)
+  upgrade = Upgrade.new(version, record.files)
+  if record.version != version || record.files != upgrade.new
     upgrade.run
     record.write(version, upgrade.new)
   end
