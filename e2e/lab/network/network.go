@@ -47,7 +47,8 @@ func (n *Network) Start(ctx context.Context) error {
 		"link set " + bridge + " up",
 	} {
 		if err := ip(ctx, args); err != nil {
-			n.Stop(ctx)
+			// What was broken off is taken away nevertheless.
+			n.Stop(context.WithoutCancel(ctx))
 			return err
 		}
 	}
