@@ -64,7 +64,7 @@ func kinds() (*runtime.Scheme, error) {
 	builder := runtime.NewSchemeBuilder(
 		appsv1.AddToScheme, autoscalingv2.AddToScheme, batchv1.AddToScheme, corev1.AddToScheme,
 		networkingv1.AddToScheme, policyv1.AddToScheme, rbacv1.AddToScheme,
-		gatewayv1.AddToScheme, monitoringv1.AddToScheme,
+		gatewayv1.Install, monitoringv1.AddToScheme,
 	)
 	return scheme, builder.AddToScheme(scheme)
 }
