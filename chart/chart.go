@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	helm "helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
+	"sigs.k8s.io/yaml"
 
 	"github.com/pablodelarco/opennebula-helm/image"
 )
@@ -48,6 +51,9 @@ func Package(folder, dest string, img image.Info) (string, error) {
 
 func pin(c *helm.Chart, img image.Info) error {
 	c.Metadata.AppVersion = img.Version
+	if err := pinAnnotation(c, img.Reference); err != nil {
+		return err
+	}
 	registry, repository, ok := strings.Cut(img.Repository, "/")
 	if !ok {
 		return fmt.Errorf("the image's repository %q names no registry", img.Repository)
@@ -66,6 +72,34 @@ func pin(c *helm.Chart, img image.Info) error {
 	}
 	c.Values, err = chartutil.ReadValues(file.Data)
 	return err
+}
+
+// imagesAnnotation lists the chart's images for Artifact Hub, as YAML.
+const imagesAnnotation = "artifacthub.io/images"
+
+// listedImage is one of them.
+type listedImage struct {
+	Name  string `json:"name"`
+	Image string `json:"image"`
+}
+
+// pinAnnotation names the front-end's image where Artifact Hub looks for it.
+func pinAnnotation(c *helm.Chart, reference string) error {
+	var listed []listedImage
+	if err := yaml.Unmarshal([]byte(c.Metadata.Annotations[imagesAnnotation]), &listed); err != nil {
+		return fmt.Errorf("read the annotation %s of Chart.yaml: %w", imagesAnnotation, err)
+	}
+	i := slices.IndexFunc(listed, func(l listedImage) bool { return l.Name == path.Base(image.Repository) })
+	if i < 0 {
+		return fmt.Errorf("the annotation %s of Chart.yaml lists no %s", imagesAnnotation, path.Base(image.Repository))
+	}
+	listed[i].Image = reference
+	text, err := yaml.Marshal(listed)
+	if err != nil {
+		return fmt.Errorf("write the annotation %s: %w", imagesAnnotation, err)
+	}
+	c.Metadata.Annotations[imagesAnnotation] = string(text)
+	return nil
 }
 
 // valuesFile as it stands in the chart: with its comments, which are what people
