@@ -141,10 +141,21 @@ func oneSentence(err error) error {
 		return err
 	}
 	var refused []string
+	of := Name
 	for _, line := range strings.Split(list, "\n") {
-		if item, ok := strings.CutPrefix(line, "- "); ok {
-			refused = append(refused, item)
+		if item, ok := strings.CutPrefix(strings.TrimLeft(line, " "), "- "); ok {
+			refused = append(refused, inChart(of, item))
+		} else if name, ok := strings.CutSuffix(line, ":"); ok {
+			of = name
 		}
 	}
 	return fmt.Errorf("the values do not fit the chart: %s; chart/opennebula/values.yaml lists what there is", strings.Join(refused, "; "))
+}
+
+// inChart says where a refused value of a chart is in the parent's values.
+func inChart(name, item string) string {
+	if name == Name {
+		return item
+	}
+	return strings.Replace(item, "at '", "at '/"+name, 1)
 }
