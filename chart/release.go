@@ -12,6 +12,7 @@ import (
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/cli"
+	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
 )
 
@@ -126,21 +127,55 @@ func Check(folder string, values map[string]any) error {
 	return err
 }
 
-// Render returns the manifests of the chart in a folder, as `helm template` does.
+// Render returns the manifests and the notes of the chart in a folder, as
+// `helm template` does.
 func Render(folder string, values map[string]any) (string, error) {
-	c, err := load(folder, false)
+	rendered, err := render(folder, values, newest)
 	if err != nil {
 		return "", err
 	}
-	render := action.NewInstall(&action.Configuration{Log: discard})
-	render.ReleaseName, render.Namespace = Name, Name
-	render.DryRun, render.ClientOnly, render.Replace = true, true, true
-	render.KubeVersion = &chartutil.KubeVersion{Version: "v1.34.0", Major: "1", Minor: "34"}
-	rendered, err := render.Run(c, values)
+	return manifests(rendered) + "---\n" + rendered.Info.Notes, nil
+}
+
+// Manifests returns what the chart in a folder makes for a cluster of one
+// Kubernetes release, such as 1.34: the objects, and those of its hooks.
+func Manifests(folder string, values map[string]any, kubernetes string) (string, error) {
+	rendered, err := render(folder, values, kubernetes)
 	if err != nil {
-		return "", oneSentence(err)
+		return "", err
 	}
-	return rendered.Manifest + "---\n" + rendered.Info.Notes, nil
+	return manifests(rendered), nil
+}
+
+// newest release of Kubernetes that the chart is tested on.
+const newest = "1.34"
+
+func render(folder string, values map[string]any, kubernetes string) (*release.Release, error) {
+	c, err := load(folder, false)
+	if err != nil {
+		return nil, err
+	}
+	version, err := chartutil.ParseKubeVersion(kubernetes)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no release of Kubernetes: %w", kubernetes, err)
+	}
+	install := action.NewInstall(&action.Configuration{Log: discard})
+	install.ReleaseName, install.Namespace = Name, Name
+	install.DryRun, install.ClientOnly, install.Replace = true, true, true
+	install.KubeVersion = version
+	rendered, err := install.Run(c, values)
+	if err != nil {
+		return nil, oneSentence(err)
+	}
+	return rendered, nil
+}
+
+func manifests(r *release.Release) string {
+	all := r.Manifest
+	for _, hook := range r.Hooks {
+		all += "---\n" + hook.Manifest + "\n"
+	}
+	return all
 }
 
 // Uninstall takes a release away and waits until it is gone; it is no error if
@@ -182,10 +217,21 @@ func oneSentence(err error) error {
 		return err
 	}
 	var refused []string
+	of := Name
 	for _, line := range strings.Split(list, "\n") {
-		if item, ok := strings.CutPrefix(line, "- "); ok {
-			refused = append(refused, item)
+		if item, ok := strings.CutPrefix(strings.TrimLeft(line, " "), "- "); ok {
+			refused = append(refused, inChart(of, item))
+		} else if name, ok := strings.CutSuffix(line, ":"); ok {
+			of = name
 		}
 	}
 	return fmt.Errorf("the values do not fit the chart: %s; chart/opennebula/values.yaml lists what there is", strings.Join(refused, "; "))
+}
+
+// inChart says where a refused value of a chart is in the parent's values.
+func inChart(name, item string) string {
+	if name == Name {
+		return item
+	}
+	return strings.Replace(item, "at '", "at '/"+name, 1)
 }
