@@ -44,6 +44,15 @@ schema() {
 # schema_version: the number that the database itself holds, such as 7.2.0.
 schema_version() { sql <<<'SELECT version FROM local_db_versioning ORDER BY oid DESC LIMIT 1;' 2>/dev/null || echo none; }
 
+# newer: what is the matter with a schema that this release does not know, and the mend.
+newer() {
+    local kept mend
+    kept=$(backups_of 'before-[0-9]*' | head -n1)
+    mend="restore a backup of before with the role restore"
+    [[ -z $kept ]] || mend="restore the backup $kept, of schema $(manifest "$backups/$kept" schema), with the role restore"
+    echo "the database has schema $(schema_version), which is newer than OpenNebula $(<"$packaged/version"): install the newer release again, or $mend"
+}
+
 # tables: their names, one a line.
 tables() {
     if is_server; then
@@ -152,16 +161,21 @@ check_backup() {
 # manifest DIR KEY
 manifest() { awk -v key="$2" '$1 == key { print $2 }' "$1/manifest"; }
 
-# prune_backups KIND: removes the oldest of a kind, a pattern of what stands in the
-# name, beyond ONE_BACKUP_KEEP. Names end with the time, which so orders them.
+# prune_backups KIND: removes the oldest of a kind beyond ONE_BACKUP_KEEP.
 prune_backups() {
     local name
-    find "$backups" -mindepth 1 -maxdepth 1 -type d -name "opennebula-$1" -printf '%f\n' |
-        sed 's/.*-\(.*\)/\1 &/' | sort --reverse | tail -n "+$((ONE_BACKUP_KEEP + 1))" | cut -d' ' -f2 |
+    backups_of "$1" | tail -n "+$((ONE_BACKUP_KEEP + 1))" |
         while read -r name; do
             rm -rf "${backups:?}/$name" "$backups/$name.log"
             say "removed $name"
         done
+}
+
+# backups_of KIND: their names, the newest first. The kind is a pattern of what stands
+# in the name. Names end with the time, which so orders them.
+backups_of() {
+    find "$backups" -mindepth 1 -maxdepth 1 -type d -name "opennebula-$1" -printf '%f\n' 2>/dev/null |
+        sed 's/.*-\(.*\)/\1 &/' | sort --reverse | cut -d' ' -f2
 }
 
 list_backups() { find "$backups" -mindepth 1 -maxdepth 1 -name 'opennebula-*' -printf '%f\n' 2>/dev/null | sort; }
