@@ -106,6 +106,11 @@ is_used() {
     ((others > 0))
 }
 
+# While the database may be half changed, a file says which backup puts it right.
+begin_change() { write_state migrating "$1"; }
+end_change() { rm -f "$state/migrating"; }
+changing() { [[ ! -s $state/migrating ]] || cat "$state/migrating"; }
+
 # dump: the whole database as SQL, as it is at one moment. oned may go on.
 dump() {
     if is_server; then
@@ -150,7 +155,7 @@ take_backup() {
 # check_backup DIR: all there, unchanged, and of this kind of database.
 check_backup() {
     local of
-    [[ -d $1 ]] || fail "there is no backup $1; there are: $(list_backups | paste -sd ' ')"
+    [[ -d $1 ]] || fail "there is no backup $1; there are: $(all_backups)"
     [[ -s $1/SHA256SUMS && -s $1/manifest ]] || fail "$1 is not a backup: it has no manifest or no SHA256SUMS"
     (cd "$1" && sha256sum --check --quiet --strict SHA256SUMS) ||
         fail "the backup $1 is damaged: its checksums do not match"
@@ -180,8 +185,20 @@ backups_of() {
 
 list_backups() { find "$backups" -mindepth 1 -maxdepth 1 -name 'opennebula-*' -printf '%f\n' 2>/dev/null | sort; }
 
+# all_backups: their names, for a sentence.
+all_backups() {
+    local names
+    names=$(list_backups | paste -sd ' ')
+    echo "${names:-none}"
+}
+
 # load_backup DIR: the database becomes what the backup holds, and nothing else.
 load_backup() {
+    load_dump "$1"
+    load_key "$1"
+}
+
+load_dump() {
     if is_server; then
         drop_tables
         { echo 'SET FOREIGN_KEY_CHECKS = 0;'; gzip --decompress --stdout "$1/database.sql.gz"; } | sql
@@ -192,6 +209,15 @@ load_backup() {
         rm -f "$home/one.db-journal" "$home/one.db-wal" "$home/one.db-shm"
         mv -T "$home/one.db.partial" "$home/one.db"
     fi
+}
+
+# The key belongs to the database: it opens what oned encrypted there.
+load_key() {
+    [[ -f $1/one_key ]] || return 0
+    ! cmp --silent "$1/one_key" "$auth/one_key" || return 0
+    [[ ! -f $auth/one_key ]] || mv "$auth/one_key" "$auth/one_key.before-restore"
+    install -m 600 "$1/one_key" "$auth/one_key"
+    say "restored one_key, with which attributes are encrypted"
 }
 
 # Tables that a newer schema added would be in the way of the next migration.

@@ -48,6 +48,12 @@ require_number() {
     fi
 }
 
+# require_choice NAME DEFAULT OTHER: the setting NAME is one of both.
+require_choice() {
+    [[ -n ${!1-} ]] || printf -v "$1" %s "$2"
+    [[ ${!1} == "$2" || ${!1} == "$3" ]] || fail "$1 is \"${!1}\"; it can be $2 or $3"
+}
+
 # wait_for SECONDS WHAT COMMAND…: until the command succeeds; fails in the end.
 wait_for() {
     local seconds=$1 what=$2 end=$((SECONDS + $1))
@@ -58,6 +64,13 @@ wait_for() {
         ((SECONDS < end)) || fail "$what did not come within $seconds s"
         sleep 1
     done
+}
+
+# write_state NAME TEXT: records it on the volume, completely or not at all.
+write_state() {
+    echo "$2" >"$state/$1.partial"
+    sync "$state/$1.partial"
+    mv "$state/$1.partial" "$state/$1"
 }
 
 # xmlrpc_version: what oned's API says when oneadmin asks for its version. The
