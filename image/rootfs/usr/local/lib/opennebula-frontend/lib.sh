@@ -39,6 +39,12 @@ write_configuration() {
     touch /etc/one/.bootstrapped
 }
 
+# require_configuration: /etc/one is complete, or is made so: a pod that runs beside the
+# front-end's has one of its own.
+require_configuration() {
+    [[ -f /etc/one/.bootstrapped ]] || "$lib/roles/configure"
+}
+
 # require_number NAME DEFAULT LEAST: the setting NAME is a whole number, LEAST or more.
 require_number() {
     local name=$1 least=$3
