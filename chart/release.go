@@ -1,9 +1,11 @@
 package chart
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -42,6 +44,80 @@ func Install(ctx context.Context, r Release) error {
 		return fmt.Errorf("install the chart %s: %w", r.Chart, oneSentence(err))
 	}
 	return nil
+}
+
+// Upgrade replaces the chart and the values of a release, and waits until all of it
+// is ready. Where the chart's own check refuses, the release stays as it was, and the
+// error has what the check said.
+func Upgrade(ctx context.Context, r Release) error {
+	c, err := load(r.Chart, r.PlainHTTP)
+	if err != nil {
+		return err
+	}
+	config, err := r.configuration()
+	if err != nil {
+		return err
+	}
+	said := collectHooks(config)
+	upgrade := action.NewUpgrade(config)
+	upgrade.Namespace, upgrade.Wait, upgrade.Timeout = r.Namespace, true, r.Timeout
+	if _, err := upgrade.RunWithContext(ctx, r.Name, c, r.Values); err != nil {
+		return fmt.Errorf("upgrade the release %s to the chart %s: %w", r.Name, r.Chart, said.explain(oneSentence(err)))
+	}
+	return nil
+}
+
+// Rollback takes a release back to one of its revisions, counted from 1, and waits
+// until it is ready. Refusals are as for Upgrade.
+func Rollback(r Release, revision int) error {
+	config, err := r.configuration()
+	if err != nil {
+		return err
+	}
+	said := collectHooks(config)
+	rollback := action.NewRollback(config)
+	rollback.Version, rollback.Wait, rollback.Timeout = revision, true, r.Timeout
+	if err := rollback.Run(r.Name); err != nil {
+		return fmt.Errorf("roll the release %s back to revision %d: %w", r.Name, revision, said.explain(err))
+	}
+	return nil
+}
+
+// Test runs the chart's own tests on a release, as `helm test` does, and returns what
+// they print.
+func Test(r Release) (string, error) {
+	config, err := r.configuration()
+	if err != nil {
+		return "", err
+	}
+	test := action.NewReleaseTesting(config)
+	test.Namespace, test.Timeout = r.Namespace, r.Timeout
+	tested, err := test.Run(r.Name)
+	var log bytes.Buffer
+	if tested != nil {
+		err = errors.Join(err, test.GetPodLogs(&log, tested))
+	}
+	if err != nil {
+		return log.String(), fmt.Errorf("test the release %s: %w: %s", r.Name, err, log.String())
+	}
+	return log.String(), nil
+}
+
+// hookLog is what the chart's hooks print where they fail.
+type hookLog struct{ bytes.Buffer }
+
+func collectHooks(config *action.Configuration) *hookLog {
+	log := &hookLog{}
+	config.SetHookOutputFunc(func(string, string, string) io.Writer { return log })
+	return log
+}
+
+// explain adds what a hook said to the error that it made.
+func (l *hookLog) explain(err error) error {
+	if said := strings.TrimSpace(l.String()); said != "" {
+		return fmt.Errorf("%w: %s", err, strings.ReplaceAll(said, "\n", "; "))
+	}
+	return err
 }
 
 // Check renders the chart in a folder with values, without a cluster. Its error

@@ -167,7 +167,7 @@ func (d deployment) refuses(t *testing.T, want string) {
 	out, err := d.configure()
 	require.Error(t, err, "it must be refused")
 	want = strings.NewReplacer("OVERRIDES", d.overrides, "ETC", d.etc).Replace(want)
-	assert.Contains(t, out, "bootstrap: ")
+	assert.Contains(t, out, "configure: ")
 	assert.Contains(t, out, want)
 	assert.Equal(t, 1, strings.Count(out, "\n"), "one sentence, no stack of calls: %s", out)
 	assert.Equal(t, before, fingerprint(t, d.etc), "nothing is changed")

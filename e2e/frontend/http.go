@@ -81,11 +81,18 @@ func (f *Frontend) Sunstone(ctx context.Context) (*Sunstone, error) {
 	if err != nil {
 		return nil, err
 	}
+	return NewSunstone("http://"+address, nil)
+}
+
+// NewSunstone under an origin, such as https://cloud.example.org.
+func NewSunstone(origin string, transport http.RoundTripper) (*Sunstone, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return nil, fmt.Errorf("make a jar for cookies: %w", err)
 	}
-	return &Sunstone{origin: "http://" + address, client: client(jar)}, nil
+	s := &Sunstone{origin: origin, client: client(jar)}
+	s.client.Transport = transport
+	return s, nil
 }
 
 // URL of the login page.

@@ -74,6 +74,61 @@ func TestRestoreAfterDisaster(t *testing.T) {
 	})
 }
 
+// An init container asks for the same backup at each start of its pod.
+func TestRestoreOnce(t *testing.T) {
+	onEach(t, version(), func(t *testing.T, d *deployment) {
+		d.succeed("bootstrap")
+		oned, agent := d.startOned()
+		c := d.fill()
+		name := d.backup()
+		d.stop(oned, agent)
+
+		d.env["ONE_RESTORE"], d.env["ONE_RESTORE_ONCE"] = name, "yes"
+		d.refuse("the database is not empty: give --force", "restore")
+		d.env["ONE_RESTORE_FORCE"] = "yes"
+		assert.Contains(t, d.succeed("restore"), "restore: restored /var/lib/one/backups/database/"+name)
+		oned, agent = d.startOned()
+		later, err := d.api("oneadmin", password).CreateTemplate("NAME = later")
+		require.NoError(t, err)
+		d.stop(oned, agent)
+
+		d.newPod()
+		d.succeed("bootstrap")
+		require.NoError(t, os.RemoveAll(d.path("data", "backups/database", name)))
+		assert.Contains(t, d.succeed("restore"), name+" is restored already: nothing to do")
+		delete(d.env, "ONE_RESTORE_ONCE")
+		assert.Contains(t, d.succeed("restore", "--once", "/elsewhere/"+name), name+" is restored already: nothing to do")
+		d.refuse("there is no backup /var/lib/one/backups/database/"+name+"; there are: opennebula-before-restore-", "restore")
+		d.startOned()
+		d.requireContent(c)
+		_, err = d.api("oneadmin", password).TemplateName(later)
+		assert.NoError(t, err, "what came after the restore")
+	})
+}
+
+// Killed while it fills the database, it begins again, and asks nobody for force.
+func TestRestoreIsKilled(t *testing.T) {
+	onEach(t, version(), func(t *testing.T, d *deployment) {
+		d.succeed("bootstrap")
+		oned, agent := d.startOned()
+		c := d.fill()
+		name := d.backup()
+		d.stop(oned, agent)
+		d.sql("DROP TABLE host_pool;") // as if the rest had not come yet
+		d.write("data", ".opennebula-frontend/migrating", "/var/lib/one/backups/database/"+name+"\n")
+		d.write("data", ".one/one_key", "another")
+
+		agent = d.start("ssh-agent")
+		d.refuse("a migration or restore of the database was broken off: run the role migrate", "oned")
+		said := d.succeed("restore", name)
+		assert.NotContains(t, said, "what was there")
+		assert.Contains(t, said, "restored one_key")
+		d.start("oned")
+		d.requireContent(c)
+		assert.True(t, agent.Running())
+	})
+}
+
 func TestRetention(t *testing.T) {
 	d := newDeployment(t, version())
 	d.filled()
@@ -92,7 +147,13 @@ func TestRestoreRefuses(t *testing.T) {
 	d := newDeployment(t, version())
 	d.succeed("bootstrap")
 	d.refuse("the database is empty: there is nothing to back up", "backup")
-	d.refuse("which backup? give one of:", "restore")
+	d.refuse("which backup? give one of: none", "restore")
+	d.refuse("there is no option --twice; there are --force and --once", "restore", "--twice")
+	for _, name := range []string{"ONE_RESTORE_FORCE", "ONE_RESTORE_ONCE"} {
+		d.env[name] = "maybe"
+		d.refuse(name+` is "maybe"; it can be no or yes`, "restore")
+		delete(d.env, name)
+	}
 	oned, agent := d.startOned()
 	name := d.backup()
 	dump := d.path("data", "backups/database", name, "database.sql.gz")

@@ -149,8 +149,8 @@ func TestMigrateIsKilled(t *testing.T) {
 
 		delete(d.env, "STANDIN_MIGRATION_SECONDS")
 		d.start("ssh-agent")
-		d.refuse("a migration of the database was broken off: run the role migrate", "oned")
-		assert.Contains(t, d.succeed("migrate"), "the last migration was broken off: restoring")
+		d.refuse("a migration or restore of the database was broken off: run the role migrate", "oned")
+		assert.Contains(t, d.succeed("migrate"), "the last migration or restore was broken off: restoring")
 		d.start("oned")
 		d.requireContent(c)
 		d.requireOneMigration()

@@ -161,6 +161,20 @@ tls: {enabled: true, caSecret: {{ .tls.caSecret | quote }}, caKey: {{ .tls.caKey
 {{- default (index . 3 | b64enc) $kept -}}
 {{- end -}}
 
+{{- /* Refuses a Secret that is there and lacks a key; one that is not there yet may come.
+       Takes a list: the root context, the value that names it, the Secret, the keys. */ -}}
+{{- define "opennebula.requireKeys" -}}
+{{- $secret := lookup "v1" "Secret" (index . 0).Release.Namespace (index . 2) -}}
+{{- if $secret -}}
+{{- $found := keys (default dict $secret.data) | sortAlpha -}}
+{{- range index . 3 -}}
+{{- if not (has . $found) -}}
+{{- fail (printf "the Secret %s, named by %s, has no key %s; it has: %s" (index $ 2) (index $ 1) . (join ", " $found)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* The generated SSH keys, base64, in the values themselves: each template of one
        rendering must see the same. Takes the root context; makes .Values.generated. */ -}}
 {{- define "opennebula.generateKeys" -}}

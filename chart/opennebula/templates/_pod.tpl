@@ -90,14 +90,16 @@ resources: {{- toYaml . | nindent 2 }}
       {{- end }}
 {{- end -}}
 
+{{- /* Takes a list: the root context, and whether the pod can go without. */ -}}
 {{- define "opennebula.databaseVolumes" -}}
-{{- with include "opennebula.database" . | fromYaml }}
+{{- $optional := index . 1 -}}
+{{- with include "opennebula.database" (index . 0) | fromYaml }}
 - name: database
-  secret: {secretName: {{ .secret }}, items: [{key: {{ .key }}, path: password}], defaultMode: 0440}
+  secret: {secretName: {{ .secret }}, items: [{key: {{ .key }}, path: password}], defaultMode: 0440, optional: {{ $optional }}}
 {{- with dig "tls" dict . }}
 {{- if .caSecret }}
 - name: database-ca
-  secret: {secretName: {{ .caSecret }}, items: [{key: {{ .caKey }}, path: ca.crt}], defaultMode: 0440}
+  secret: {secretName: {{ .caSecret }}, items: [{key: {{ .caKey }}, path: ca.crt}], defaultMode: 0440, optional: {{ $optional }}}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -136,7 +138,7 @@ resources: {{- toYaml . | nindent 2 }}
 {{- end -}}
 
 {{- /* The pod of a Job. Takes a dict: root, component and role; perhaps kept (it mounts
-       what is kept), database (it is given the database), oneadmin (the password), env
+       what is kept), database (it is given the database), optional (and can go without), oneadmin (the password), env
        and mounts of the role, volumes, and next (a container that comes after it). */ -}}
 {{- define "opennebula.jobPod" -}}
 metadata:
@@ -169,7 +171,7 @@ spec:
     {{- include "opennebula.keptVolumes" .root | nindent 4 }}
     {{- end }}
     {{- if .database }}
-    {{- include "opennebula.databaseVolumes" .root | nindent 4 }}
+    {{- include "opennebula.databaseVolumes" (list .root (default false .optional)) | nindent 4 }}
     {{- end }}
     {{- if .oneadmin }}
     {{- include "opennebula.oneadminVolume" .root | nindent 4 }}

@@ -135,6 +135,6 @@ begin
   etc = Etc.new(ENV.fetch('ONE_ETC', '/etc/one'))
   configure(settings, Overrides.new(ENV.fetch('ONE_OVERRIDES', '/etc/opennebula'), etc), etc)
 rescue Refusal, SystemCallError => e
-  warn "bootstrap: #{e.message}"
+  warn "#{ARGV.first || 'configure'}: #{e.message}"
   exit 1
 end

@@ -44,6 +44,15 @@ schema() {
 # schema_version: the number that the database itself holds, such as 7.2.0.
 schema_version() { sql <<<'SELECT version FROM local_db_versioning ORDER BY oid DESC LIMIT 1;' 2>/dev/null || echo none; }
 
+# newer: what is the matter with a schema that this release does not know, and the mend.
+newer() {
+    local kept mend
+    kept=$(backups_of 'before-[0-9]*' | head -n1)
+    mend="restore a backup of before with the role restore"
+    [[ -z $kept ]] || mend="restore the backup $kept, of schema $(manifest "$backups/$kept" schema), with the role restore"
+    echo "the database has schema $(schema_version), which is newer than OpenNebula $(<"$packaged/version"): install the newer release again, or $mend"
+}
+
 # tables: their names, one a line.
 tables() {
     if is_server; then
@@ -97,6 +106,11 @@ is_used() {
     ((others > 0))
 }
 
+# While the database may be half changed, a file says which backup puts it right.
+begin_change() { write_state migrating "$1"; }
+end_change() { rm -f "$state/migrating"; }
+changing() { [[ ! -s $state/migrating ]] || cat "$state/migrating"; }
+
 # dump: the whole database as SQL, as it is at one moment. oned may go on.
 dump() {
     if is_server; then
@@ -141,7 +155,7 @@ take_backup() {
 # check_backup DIR: all there, unchanged, and of this kind of database.
 check_backup() {
     local of
-    [[ -d $1 ]] || fail "there is no backup $1; there are: $(list_backups | paste -sd ' ')"
+    [[ -d $1 ]] || fail "there is no backup $1; there are: $(all_backups)"
     [[ -s $1/SHA256SUMS && -s $1/manifest ]] || fail "$1 is not a backup: it has no manifest or no SHA256SUMS"
     (cd "$1" && sha256sum --check --quiet --strict SHA256SUMS) ||
         fail "the backup $1 is damaged: its checksums do not match"
@@ -152,22 +166,39 @@ check_backup() {
 # manifest DIR KEY
 manifest() { awk -v key="$2" '$1 == key { print $2 }' "$1/manifest"; }
 
-# prune_backups KIND: removes the oldest of a kind, a pattern of what stands in the
-# name, beyond ONE_BACKUP_KEEP. Names end with the time, which so orders them.
+# prune_backups KIND: removes the oldest of a kind beyond ONE_BACKUP_KEEP.
 prune_backups() {
     local name
-    find "$backups" -mindepth 1 -maxdepth 1 -type d -name "opennebula-$1" -printf '%f\n' |
-        sed 's/.*-\(.*\)/\1 &/' | sort --reverse | tail -n "+$((ONE_BACKUP_KEEP + 1))" | cut -d' ' -f2 |
+    backups_of "$1" | tail -n "+$((ONE_BACKUP_KEEP + 1))" |
         while read -r name; do
             rm -rf "${backups:?}/$name" "$backups/$name.log"
             say "removed $name"
         done
 }
 
+# backups_of KIND: their names, the newest first. The kind is a pattern of what stands
+# in the name. Names end with the time, which so orders them.
+backups_of() {
+    find "$backups" -mindepth 1 -maxdepth 1 -type d -name "opennebula-$1" -printf '%f\n' 2>/dev/null |
+        sed 's/.*-\(.*\)/\1 &/' | sort --reverse | cut -d' ' -f2
+}
+
 list_backups() { find "$backups" -mindepth 1 -maxdepth 1 -name 'opennebula-*' -printf '%f\n' 2>/dev/null | sort; }
+
+# all_backups: their names, for a sentence.
+all_backups() {
+    local names
+    names=$(list_backups | paste -sd ' ')
+    echo "${names:-none}"
+}
 
 # load_backup DIR: the database becomes what the backup holds, and nothing else.
 load_backup() {
+    load_dump "$1"
+    load_key "$1"
+}
+
+load_dump() {
     if is_server; then
         drop_tables
         { echo 'SET FOREIGN_KEY_CHECKS = 0;'; gzip --decompress --stdout "$1/database.sql.gz"; } | sql
@@ -178,6 +209,15 @@ load_backup() {
         rm -f "$home/one.db-journal" "$home/one.db-wal" "$home/one.db-shm"
         mv -T "$home/one.db.partial" "$home/one.db"
     fi
+}
+
+# The key belongs to the database: it opens what oned encrypted there.
+load_key() {
+    [[ -f $1/one_key ]] || return 0
+    ! cmp --silent "$1/one_key" "$auth/one_key" || return 0
+    [[ ! -f $auth/one_key ]] || mv "$auth/one_key" "$auth/one_key.before-restore"
+    install -m 600 "$1/one_key" "$auth/one_key"
+    say "restored one_key, with which attributes are encrypted"
 }
 
 # Tables that a newer schema added would be in the way of the next migration.

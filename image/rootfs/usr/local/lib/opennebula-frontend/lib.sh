@@ -8,8 +8,8 @@ home=/var/lib/one
 auth=$home/.one
 state=$home/.opennebula-frontend # what this image records on the volume
 agent_socket=/run/one/ssh-agent.sock
-# The database client's own file, with the password. bootstrap writes it where the
-# database is a server; without it the database is SQLite's.
+# The database client's own file, with the password. It is written where the database
+# is a server; without it the database is SQLite's.
 client=/etc/one/.my.cnf
 
 say() { echo "${0##*/}: $*"; }
@@ -18,7 +18,31 @@ fail() { echo "${0##*/}: $*" >&2; exit 1; }
 # require_bootstrap: /etc/one is complete, bootstrap having written it.
 require_bootstrap() {
     [[ -f /etc/one/.bootstrapped ]] ||
-        fail "/etc/one has no configuration yet: run the role bootstrap first, with the same volumes"
+        fail "/etc/one has no configuration yet: run the role bootstrap first, with the same volumes (or configure, in a pod beside the front-end's)"
+}
+
+# require_folders FOLDER…: volumes, which this role writes to.
+require_folders() {
+    local d
+    for d in "$@"; do
+        [[ -d $d ]] || fail "$d is missing: mount a volume there"
+        [[ -w $d && -x $d ]] || fail "$d is not writable for uid $(id -u), gid $(id -g): its volume must belong to 9869, and be mounted where the root file system is read-only (in Kubernetes: fsGroup: 9869)"
+    done
+}
+
+# write_configuration: /etc/one becomes the packaged one with the deployment's settings.
+write_configuration() {
+    find /etc/one -mindepth 1 -delete
+    # Not the folder itself: as a volume's root it is not ours to change.
+    (cd "$packaged/etc" && cp -r --preserve=mode,timestamps -t /etc/one -- *)
+    ruby "$lib/configure.rb" "${0##*/}"
+    touch /etc/one/.bootstrapped
+}
+
+# require_configuration: /etc/one is complete, or is made so: a pod that runs beside the
+# front-end's has one of its own.
+require_configuration() {
+    [[ -f /etc/one/.bootstrapped ]] || "$lib/roles/configure"
 }
 
 # require_number NAME DEFAULT LEAST: the setting NAME is a whole number, LEAST or more.
@@ -28,6 +52,12 @@ require_number() {
     if [[ ! ${!name} =~ ^[0-9]{1,9}$ ]] || ((10#${!name} < least)); then
         fail "$name is \"${!name}\"; give a whole number, $least or more"
     fi
+}
+
+# require_choice NAME DEFAULT OTHER: the setting NAME is one of both.
+require_choice() {
+    [[ -n ${!1-} ]] || printf -v "$1" %s "$2"
+    [[ ${!1} == "$2" || ${!1} == "$3" ]] || fail "$1 is \"${!1}\"; it can be $2 or $3"
 }
 
 # wait_for SECONDS WHAT COMMAND…: until the command succeeds; fails in the end.
@@ -40,6 +70,13 @@ wait_for() {
         ((SECONDS < end)) || fail "$what did not come within $seconds s"
         sleep 1
     done
+}
+
+# write_state NAME TEXT: records it on the volume, completely or not at all.
+write_state() {
+    echo "$2" >"$state/$1.partial"
+    sync "$state/$1.partial"
+    mv "$state/$1.partial" "$state/$1"
 }
 
 # xmlrpc_version: what oned's API says when oneadmin asks for its version. The
