@@ -36,7 +36,9 @@ class Declaration
   end
 
   def self.parse(text)
-    refuse_twice(Psych.parse(text)&.root)
+    stream = Psych.parse_stream(text)
+    stream.children.size > 1 and raise Refusal, 'it holds several documents; it must be one'
+    refuse_twice(stream)
     Psych.safe_load(text, aliases: true)
   rescue Psych::SyntaxError => e
     raise Refusal, "line #{e.line} is not YAML: #{[e.problem, e.context].compact.join(' ')}"
