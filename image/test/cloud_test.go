@@ -223,14 +223,15 @@ func TestCloudLeftovers(t *testing.T) {
 	d.running()
 	api := d.api("oneadmin", password)
 	d.accept(aCloud)
-	_, err := api.CreateHost("mine", "dummy", "dummy")
-	require.NoError(t, err)
 	busy, err := api.CreateHost("frontend", "dummy", "dummy") // as if created by the role, which knows no dummies
 	require.NoError(t, err)
 	require.NoError(t, api.Update("host", busy, `MANAGED_BY = "opennebula-helm"`))
-	vm, err := api.CreateVM("NAME = busy\nCPU = 0.1\nMEMORY = 16\nSCHED_REQUIREMENTS = \"NAME = frontend\"\n")
+	require.NoError(t, eventually(t, time.Minute, func() error { return d.monitored(busy) }))
+	vm, err := api.CreateVM("NAME = busy\nCPU = 0.1\nMEMORY = 16\n")
 	require.NoError(t, err)
 	require.NoError(t, eventually(t, time.Minute, func() error { return d.vmState(vm, frontend.VMActive) }))
+	_, err = api.CreateHost("mine", "dummy", "dummy")
+	require.NoError(t, err)
 
 	said := d.accept("{}")
 	for _, line := range []string{
@@ -327,14 +328,16 @@ func TestCloudContradictsOpenNebula(t *testing.T) {
 		"network, what a VLAN needs": {"virtualNetworks: [{name: wan, driver: 802.1Q, attributes: {PHYDEV: eth0}}]", "the virtual network wan: the driver 802.1Q needs VLAN_ID: give it below attributes, or AUTOMATIC_VLAN_ID: YES"},
 		"network in no cluster":      {"virtualNetworks: [{name: wan, clusters: [nowhere]}]", "the virtual network wan names the cluster nowhere, which is neither"},
 		"range over another":         {"virtualNetworks: [{name: lan, addressRanges: [{ip: 10.0.0.90, size: 20}]}]", "the virtual network lan, address range 1 (10.0.0.90 (IP4, 20 addresses)) overlaps the range 10.0.0.100 (IP4, 50 addresses) that OpenNebula has"},
-		"range of another mac":       {"virtualNetworks: [{name: lan, addressRanges: [{ip: 10.0.0.100, size: 50, mac: \"02:00:00:00:00:01\"}]}]", "which cannot be changed: declare that, or leave it out"},
+		"range of another mac":       {"virtualNetworks: [{name: lan, addressRanges: [{ip: 10.0.0.100, size: 50, mac: \"02:00:00:00:00:01\"}]}]", "the virtual network lan, address range 1 has the MAC "},
 		"unknown marketplace":        {"marketplaces: {OpenNebula Pubic: true}", "the marketplace OpenNebula Pubic is not in OpenNebula (did you mean OpenNebula Public?)"},
 		"quota of no datastore":      {"groups: [{name: dev, quotas: {datastores: [{name: sdd, size: 1}]}}]", "the group dev names the datastore sdd, which is neither declared nor in OpenNebula (did you mean ssd?)"},
 		"quota of no network":        {"groups: [{name: dev, quotas: {networks: [{name: wan, leases: 1}]}}]", "the group dev names the virtual network wan, which is neither"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			said := d.reject("clusters: [{name: never}]\n"+test.file, "cloud: "+test.said)
-			assert.Equal(t, 1, strings.Count(said, "\n"), "one sentence: %s", said)
+			result := d.declare("clusters: [{name: never}]\n" + test.file)
+			assert.Equal(t, 1, result.Code)
+			assert.Contains(t, result.Output, "cloud: "+test.said)
+			assert.Equal(t, 1, strings.Count(result.Output, "\n"), "one sentence: %s", result.Output)
 		})
 	}
 	assert.Equal(t, before, d.inventory())

@@ -67,7 +67,9 @@ class Network < Clustered
 
   def create(one)
     template = { 'NAME' => name, 'VN_MAD' => @driver, **@attributes, 'AR' => @ranges.map(&:template), **Thing::MARK }
-    one.allocate(kind, Template.xml(template), first_cluster(one))
+    id = one.allocate(kind, Template.xml(template), first_cluster(one))
+    # At creation OpenNebula adds its default group, which lets everything through.
+    one.update(kind, id, @attributes.slice('SECURITY_GROUPS')) if @attributes.key?('SECURITY_GROUPS')
   end
 
   def amend(one, thing, report)
