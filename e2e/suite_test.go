@@ -1,10 +1,11 @@
 // Package e2e is the suite that every release must pass: a running front-end,
 // asked over the network as its users ask it.
 //
-//	go test ./e2e -kubeconfig FILE -image REFERENCE [-chart oci://…]
+//	go test ./e2e -kubeconfig FILE -image REFERENCE -chart oci://…
 //
-// Without -kubeconfig it is skipped; the rehearsal runs it on a cluster of its
-// own.
+// With -thorough the chart is also installed, upgraded, broken and restored in
+// namespaces that the suite makes. Without -kubeconfig all of it is skipped; the
+// rehearsal runs it on a cluster of its own.
 package e2e
 
 import (
@@ -21,12 +22,17 @@ import (
 )
 
 var (
-	kubeconfig = flag.String("kubeconfig", "", "file of the cluster to run on")
-	imageRef   = flag.String("image", "", "image of the front-end, repository@sha256:…")
-	chartRef   = flag.String("chart", "", "chart to install, oci://… with a version; empty: the release is there already")
-	namespace  = flag.String("namespace", "opennebula", "namespace of the release")
-	release    = flag.String("release", "opennebula", "name of the release")
-	plainHTTP  = flag.Bool("plain-http", false, "the registry of image and chart has no TLS")
+	kubeconfig    = flag.String("kubeconfig", "", "file of the cluster to run on")
+	imageRef      = flag.String("image", "", "image of the front-end, repository@sha256:…")
+	chartRef      = flag.String("chart", "", "chart to install, oci://… with a version")
+	installed     = flag.Bool("installed", false, "the release to ask is there already")
+	namespace     = flag.String("namespace", "opennebula", "namespace of the release")
+	release       = flag.String("release", "opennebula", "name of the release")
+	plainHTTP     = flag.Bool("plain-http", false, "the registry of image and chart has no TLS")
+	thorough      = flag.Bool("thorough", false, "install, upgrade, break and restore releases of the suite's own")
+	previousChart = flag.String("previous-chart", "", "chart of an older OpenNebula to upgrade from, as -chart")
+	standIns      = flag.Bool("stand-ins", false, "the image holds the lab's stand-ins, which can fail when asked to, and boot nothing")
+	logs          = flag.String("logs", "", "folder for the logs of what failed")
 )
 
 func TestFrontend(t *testing.T) {
@@ -48,7 +54,7 @@ func (s *Suite) SetupSuite() {
 	info, err := image.Inspect(ctx, *imageRef, image.PlainHTTP(*plainHTTP)...)
 	s.Require().NoError(err)
 	s.version = info.Version
-	if *chartRef != "" {
+	if !*installed {
 		s.install(ctx)
 	}
 	s.frontend, err = frontend.Find(ctx, *kubeconfig, *namespace, *release)

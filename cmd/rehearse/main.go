@@ -81,6 +81,7 @@ What it builds for itself is kept in the cache folder (XDG_CACHE_HOME, else
 ~/.cache), below opennebula-helm; everything else is taken away at the end.`,
 		Example: `  go run ./cmd/rehearse                          # official packages, or stand-ins without a network
   go run ./cmd/rehearse --packages ~/debs --keep # your packages; leave it running
+  go run ./cmd/rehearse --thorough               # and all that happens to a release in its years
   go run ./cmd/rehearse down                     # take away what --keep left`,
 		Args:          func(_ *cobra.Command, args []string) error { return noArguments(args) },
 		SilenceErrors: true, SilenceUsage: true,
@@ -102,6 +103,9 @@ What it builds for itself is kept in the cache folder (XDG_CACHE_HOME, else
 	f.StringVar(&o.network, "network", "10.98.0.0/24", "a free IPv4 /24 for the lab")
 	f.Uint16Var(&o.registryPort, "registry-port", 5000, "port of the lab's registry")
 	f.Uint16Var(&o.packagesPort, "packages-port", 5001, "port of the lab's package repository")
+	f.BoolVar(&o.thorough, "thorough", false, "also install the chart's examples, and upgrade, break, lose and restore releases")
+	f.StringVar(&o.previous, "previous", "7.0.2", "OpenNebula's release to upgrade from, with --thorough")
+	f.StringVar(&o.previousPackages, "previous-packages", "", "`folder` of its .deb files")
 	f.BoolVar(&o.keep, "keep", false, "leave it running; take it away with: rehearse down")
 	f.BoolVar(&o.yes, "yes", false, "install missing Debian packages without asking")
 	f.BoolVar(&o.keeper, "keeper", false, "run as the background process of --keep")

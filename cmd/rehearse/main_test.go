@@ -121,6 +121,9 @@ func TestUsage(t *testing.T) {
 		"no network":              {[]string{"--network=10.0.0.0/8"}, []string{`"10.0.0.0/8"`, "give a free IPv4 /24"}},
 		"two sources":             {[]string{"--packages=.", "--repository=http://localhost"}, []string{"give one of them"}},
 		"cluster, no registry":    {[]string{"--kubeconfig=config"}, []string{"--kubeconfig needs --registry"}},
+		"thorough elsewhere":      {[]string{"--thorough", "--kubeconfig=config", "--registry=example.org/team"}, []string{"--thorough", "on the lab's cluster only"}},
+		"no previous version":     {[]string{"--thorough", "--previous=six"}, []string{"--previous", `"six"`}},
+		"packages for nothing":    {[]string{"--previous-packages=."}, []string{"--previous-packages is for --thorough"}},
 		"registry without folder": {[]string{"--registry=example.org"}, []string{"--registry", "write it as registry.example.org/team"}},
 	} {
 		t.Run(name, func(t *testing.T) { requireRefusal(t, p.run(t, test.args...), 2, test.words...) })
@@ -142,12 +145,4 @@ func TestOutsideOfACheckout(t *testing.T) {
 	p := newProgram()
 	t.Chdir(t.TempDir())
 	requireRefusal(t, p.run(t), 1, "run it from within one")
-}
-
-func TestMerge(t *testing.T) {
-	base := map[string]any{"a": map[string]any{"x": 1, "y": 2}, "b": 1}
-	over := map[string]any{"a": map[string]any{"y": 3}, "b": map[string]any{"z": 4}}
-	require.Equal(t, map[string]any{
-		"a": map[string]any{"x": 1, "y": 3}, "b": map[string]any{"z": 4},
-	}, merge(base, over))
 }

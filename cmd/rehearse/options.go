@@ -10,6 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	"helm.sh/helm/v3/pkg/chartutil"
 
 	"github.com/pablodelarco/opennebula-helm/e2e/frontend"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/network"
@@ -26,6 +27,8 @@ type options struct {
 	plainHTTP                          bool
 	network                            string
 	registryPort, packagesPort         uint16
+	thorough                           bool
+	previous, previousPackages         string
 	keep, yes, keeper                  bool
 }
 
@@ -43,6 +46,9 @@ func (o options) check() error {
 	if o.kubeconfig != "" && o.registry == "" {
 		return usageError{errors.New("--kubeconfig needs --registry: a cluster elsewhere cannot pull from the lab's registry")}
 	}
+	if err := o.checkThorough(); err != nil {
+		return usageError{err}
+	}
 	if o.image != "" {
 		if err := checkImage(o.image); err != nil {
 			return usageError{err}
@@ -52,6 +58,22 @@ func (o options) check() error {
 		if _, err := name.NewRepository(o.registry + "/opennebula-frontend"); err != nil || !strings.Contains(o.registry, "/") {
 			return usageError{fmt.Errorf("--registry %q is not a place for images; write it as registry.example.org/team", o.registry)}
 		}
+	}
+	return nil
+}
+
+func (o options) checkThorough() error {
+	if !o.thorough {
+		if o.previousPackages != "" {
+			return errors.New("--previous-packages is for --thorough, which upgrades from them")
+		}
+		return nil
+	}
+	if o.kubeconfig != "" {
+		return errors.New("--thorough installs, breaks and removes releases in namespaces of its own: it runs on the lab's cluster only, without --kubeconfig")
+	}
+	if _, err := upstream.ParseVersion(o.previous); err != nil {
+		return fmt.Errorf("--previous: %w", err)
 	}
 	return nil
 }
@@ -82,21 +104,7 @@ func (o options) chartValues() (map[string]any, error) {
 	if err := yaml.Unmarshal(content, &given); err != nil {
 		return nil, fmt.Errorf("read --values %s: it is not a YAML mapping: %w", o.values, err)
 	}
-	return merge(values, given), nil
-}
-
-// merge lays values over others, mapping by mapping, as Helm does with several
-// files.
-func merge(base, over map[string]any) map[string]any {
-	for key, value := range over {
-		below, ok := base[key].(map[string]any)
-		if above, isMap := value.(map[string]any); ok && isMap {
-			base[key] = merge(below, above)
-			continue
-		}
-		base[key] = value
-	}
-	return base
+	return chartutil.CoalesceTables(given, values), nil
 }
 
 // findCheckout is the root of the repository that the current folder is in.

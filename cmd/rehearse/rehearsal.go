@@ -37,6 +37,7 @@ type rehearsal struct {
 	programs   map[string]string
 	image      image.Info
 	chart      chart.Published
+	previous   chart.Published // of the release to upgrade from, with --thorough
 	kubeconfig string
 
 	stages []stage
@@ -120,6 +121,7 @@ func (r *rehearsal) runStages(ctx context.Context) error {
 		{"chart", false, r.publishChart},
 		{"cluster", r.options.kubeconfig != "", r.startCluster},
 		{"database image", r.options.kubeconfig != "", r.buildDatabaseImage},
+		{"previous release", !r.options.thorough, r.publishPrevious},
 		{"install", false, r.install},
 		{"suite", false, r.runSuite},
 	} {

@@ -108,21 +108,56 @@ func (r *rehearsal) build(ctx context.Context, b builder.Build) (builder.Image, 
 }
 
 func (r *rehearsal) buildImage(ctx context.Context) (string, error) {
+	reference, err := r.buildFrontend(ctx, r.options.version, r.source)
+	if err != nil {
+		return "", err
+	}
+	return r.publishImage(ctx, reference)
+}
+
+// buildFrontend builds the front-end's image of a version, and returns its reference.
+func (r *rehearsal) buildFrontend(ctx context.Context, version string, source *packages.Source) (string, error) {
 	revision, created := r.commit(ctx)
 	built, err := r.build(ctx, builder.Build{
 		Context: filepath.Join(r.checkout, "image"),
 		Args: image.Arguments{
-			Version: r.options.version, Repository: r.source.Repository, Key: r.source.Key,
+			Version: version, Repository: source.Repository, Key: source.Key,
 			BaseDigest: r.base, Revision: revision, Created: created,
 		}.Map(),
 		Secrets:    builder.Certificates(),
 		Repository: r.registry.Address() + "/" + defaultPath + "/" + imageName,
-		Log:        filepath.Join(r.state, "image-build.log"),
+		Log:        filepath.Join(r.state, "image-build-"+version+".log"),
+	})
+	return built.Reference, err
+}
+
+// publishPrevious makes image and chart of the release that the suite upgrades from. It
+// is this checkout's chart, with that release's image.
+func (r *rehearsal) publishPrevious(ctx context.Context) (string, error) {
+	version, state := r.options.previous, filepath.Join(r.state, "previous")
+	source, err := packages.Start(ctx, packages.Config{
+		Version: version, Folder: r.options.previousPackages,
+		Address: r.host(r.options.packagesPort + 1), Standin: filepath.Join(r.checkout, "e2e/lab/standin"),
+		Cache: r.cache, State: state,
 	})
 	if err != nil {
 		return "", err
 	}
-	return r.publishImage(ctx, built.Reference)
+	defer source.Stop()
+	reference, err := r.buildFrontend(ctx, version, source)
+	if err != nil {
+		return "", err
+	}
+	info, err := image.Inspect(ctx, reference, image.PlainHTTP(true)...)
+	if err != nil {
+		return "", err
+	}
+	archive, err := chart.Package(chart.Find(r.checkout), state, info)
+	if err != nil {
+		return "", err
+	}
+	r.previous, err = chart.Push(archive, "oci://"+r.registry.Address()+"/"+defaultPath+"/charts/previous/"+chart.Name, true)
+	return version + ", from " + source.Kind, err
 }
 
 // commit is the checkout's, and its time; of a checkout without git, which nothing
@@ -299,13 +334,7 @@ func (r *rehearsal) showWaiting(ctx context.Context) {
 
 // runSuite runs the end-to-end tests as anyone would, against the release.
 func (r *rehearsal) runSuite(ctx context.Context) (string, error) {
-	args := []string{
-		"test", "./e2e", "-count=1", "-v", "-timeout=30m", "-kubeconfig=" + r.kubeconfig,
-		"-namespace=" + releaseName, "-release=" + releaseName, "-image=" + r.image.Reference,
-	}
-	if r.isPlain() {
-		args = append(args, "-plain-http")
-	}
+	args := append([]string{"test", "./e2e", "-count=1", "-v", "-timeout=2h"}, r.suiteFlags()...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = r.checkout
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
@@ -323,6 +352,20 @@ func (r *rehearsal) runSuite(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("the suite failed: %w", err)
 	}
 	return fmt.Sprintf("%d tests passed", passed), nil
+}
+
+func (r *rehearsal) suiteFlags() []string {
+	flags := []string{
+		"-kubeconfig=" + r.kubeconfig, "-namespace=" + releaseName, "-release=" + releaseName,
+		"-image=" + r.image.Reference, "-installed",
+		fmt.Sprintf("-plain-http=%t", r.isPlain()),
+		fmt.Sprintf("-stand-ins=%t", r.source != nil && !r.source.Real),
+	}
+	if !r.options.thorough {
+		return flags
+	}
+	return append(flags, "-thorough", "-chart="+r.chart.Reference, "-previous-chart="+r.previous.Reference,
+		"-logs="+filepath.Join(r.cache, "failed"))
 }
 
 // followSuite shows the result of each test, keeps the whole output in a log, and

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/kolo/xmlrpc"
@@ -127,6 +128,24 @@ func (a *API) Hostname() (string, error) {
 // CreateHost registers a host with its drivers, in the default cluster.
 func (a *API) CreateHost(name, im, vmm string) (int64, error) {
 	return a.create("one.host.allocate", name, im, vmm, 0)
+}
+
+// HostNames of all hosts, in order.
+func (a *API) HostNames() ([]string, error) {
+	var pool struct {
+		Hosts []struct {
+			Name string `xml:"NAME"`
+		} `xml:"HOST"`
+	}
+	if err := a.read(&pool, "one.hostpool.info"); err != nil {
+		return nil, err
+	}
+	names := []string{}
+	for _, host := range pool.Hosts {
+		names = append(names, host.Name)
+	}
+	slices.Sort(names)
+	return names, nil
 }
 
 // States, as OpenNebula numbers them.

@@ -177,24 +177,7 @@ func (f *Frontend) RunsImage(ctx context.Context, digest string) error {
 // Kill ends the pod at once, as a failing node would, and waits until its
 // successor is ready.
 func (f *Frontend) Kill(ctx context.Context) error {
-	before, err := f.pod(ctx)
-	if err != nil {
-		return err
-	}
-	now := int64(0)
-	if err := f.client.CoreV1().Pods(f.namespace).Delete(ctx, before.Name, metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil {
-		return fmt.Errorf("kill the Pod %s: %w", before.Name, err)
-	}
-	return Eventually(ctx, func() error {
-		pod, err := f.pod(ctx)
-		if err != nil {
-			return err
-		}
-		if pod.UID == before.UID {
-			return fmt.Errorf("the Pod %s has not been replaced", pod.Name)
-		}
-		return ready(pod)
-	})
+	return f.kill(ctx, "app.kubernetes.io/component=frontend")
 }
 
 func ready(pod *corev1.Pod) error {

@@ -47,7 +47,7 @@ type deployment struct {
 var volumes = map[string]string{
 	"data": "/var/lib/one", "run": "/run/one", "lock": "/run/lock/one", "etc": "/etc/one",
 	"log": "/var/log/one", "tmp": "/tmp", "vartmp": "/var/tmp",
-	"config": "/etc/opennebula", "secrets": "/run/secrets/one",
+	"config": "/etc/opennebula", "cloud": "/etc/opennebula-cloud", "secrets": "/run/secrets/one",
 }
 
 // newDeployment is a front-end on SQLite with new volumes.
@@ -137,7 +137,7 @@ func (d *deployment) spec(args ...string) container.Spec {
 		s.Env = append(s.Env, name+"="+value)
 	}
 	for name, destination := range volumes {
-		s.Mounts = append(s.Mounts, container.Mount{Source: d.path(name), Destination: destination, ReadOnly: name == "config" || name == "secrets"})
+		s.Mounts = append(s.Mounts, container.Mount{Source: d.path(name), Destination: destination, ReadOnly: name == "config" || name == "cloud" || name == "secrets"})
 	}
 	s.Mounts = append(s.Mounts, container.Mount{Source: filepath.Join(d.folder, "hosts"), Destination: "/etc/hosts", ReadOnly: true})
 	return s

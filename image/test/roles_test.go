@@ -168,11 +168,13 @@ func TestHostIsMonitored(t *testing.T) {
 	d.cloud()
 	host, err := d.api("oneadmin", password).CreateHost(hostname, "dummy", "dummy")
 	require.NoError(t, err)
-	require.NoError(t, eventually(t, time.Minute, func() error {
-		state, err := d.api("oneadmin", password).HostState(host)
-		if err == nil && state != frontend.HostMonitored {
-			err = fmt.Errorf("the host is in state %d", state)
-		}
-		return err
-	}))
+	require.NoError(t, eventually(t, time.Minute, func() error { return d.monitored(host) }))
+}
+
+func (d *deployment) monitored(host int64) error {
+	state, err := d.api("oneadmin", password).HostState(host)
+	if err == nil && state != frontend.HostMonitored {
+		err = fmt.Errorf("the host is in state %d", state)
+	}
+	return err
 }

@@ -2,9 +2,11 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
@@ -48,6 +50,9 @@ func (c *Cluster) startStorage(ctx context.Context) error {
 type folders struct{ root string }
 
 func (f folders) Provision(_ context.Context, options controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
+	if slices.Contains(options.PVC.Spec.AccessModes, corev1.ReadWriteMany) {
+		return nil, controller.ProvisioningFinished, errors.New("ReadWriteMany is not among the access modes of this StorageClass: its volumes are folders of one node")
+	}
 	path := filepath.Join(f.root, options.PVName)
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, controller.ProvisioningFinished, fmt.Errorf("create the volume's folder: %w", err)

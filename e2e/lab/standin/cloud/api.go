@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 )
@@ -29,6 +30,7 @@ type host struct {
 	IM       string   `xml:"IM_MAD"`
 	VMM      string   `xml:"VM_MAD"`
 	Cluster  int      `xml:"CLUSTER_ID"`
+	VMs      []int    `xml:"VMS>ID"` // only where it is asked for
 	Template inner    `xml:"TEMPLATE"`
 	migrated
 }
@@ -106,13 +108,13 @@ type method struct {
 }
 
 func (o *oned) methods() map[string]method {
-	return map[string]method{
+	methods := map[string]method{
 		"one.system.version":    {"", func(context.Context, user, params) (any, error) { return version, nil }},
 		"one.system.config":     {"", o.systemConfig},
 		"one.user.info":         {"i", o.userInfo},
 		"one.zonepool.info":     {"", o.zones},
 		"one.host.allocate":     {"sssi", o.hostAllocate},
-		"one.host.info":         {"i", o.info("host_pool", "host")},
+		"one.host.info":         {"i", o.hostInfo},
 		"one.host.delete":       {"i", o.hostDelete},
 		"one.template.allocate": {"s", o.templateAllocate},
 		"one.template.info":     {"i", o.info("template_pool", "virtual machine template")},
@@ -124,6 +126,8 @@ func (o *oned) methods() map[string]method {
 		"one.vmpool.calculateshowback": {"iiii", o.showback},
 		serverCheck:                    {"", func(_ context.Context, u user, _ params) (any, error) { return u.Name, nil }},
 	}
+	maps.Copy(methods, o.thingMethods())
+	return methods
 }
 
 // call is one request. The error is for what is not an answer but a fault.
@@ -209,9 +213,30 @@ func missing(err error, what string, id int) error {
 }
 
 func (o *oned) hostAllocate(ctx context.Context, _ user, p params) (any, error) {
+	if err := o.named(ctx, hosts, p.text(0)); err != nil {
+		return nil, err
+	}
 	return o.store.add(ctx, "host_pool", p.text(0), func(id int) any {
 		return host{ID: id, Name: p.text(0), IM: p.text(1), VMM: p.text(2), Cluster: max(p.number(3), 0)}
 	})
+}
+
+func (o *oned) hostInfo(ctx context.Context, _ user, p params) (any, error) {
+	var h host
+	if err := o.store.get(ctx, "host_pool", p.number(0), &h); err != nil {
+		return nil, missing(err, "host", p.number(0))
+	}
+	vms, err := list[vm](ctx, o.store, "vm_pool")
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range vms {
+		if v.on(h.ID) {
+			h.VMs = append(h.VMs, v.ID)
+		}
+	}
+	body, err := xml.Marshal(h)
+	return string(body), err
 }
 
 func (o *oned) hostDelete(ctx context.Context, _ user, p params) (any, error) {

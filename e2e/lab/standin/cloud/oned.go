@@ -148,7 +148,7 @@ func (o *oned) watch(ctx context.Context) error {
 		h.State = hostMonitored
 		if h.IM != "dummy" || h.VMM != "dummy" || !dummy {
 			h.State = hostError
-			h.Template = inner{"<ERROR>The stand-in has no hypervisor: it knows the drivers dummy, where oned.conf and monitord.conf have them</ERROR>"}
+			h.Template = inner{h.Template.XML + "<ERROR>The stand-in has no hypervisor: it knows the drivers dummy, where oned.conf and monitord.conf have them</ERROR>"}
 		}
 		if err := o.store.put(ctx, "host_pool", h.ID, h.Name, h); err != nil {
 			return err

@@ -17,8 +17,8 @@ const (
 )
 
 var (
-	sharedPools = []string{"user_pool"}
-	localPools  = []string{"host_pool", "template_pool", "vm_pool"}
+	sharedPools = []string{"user_pool", "group_pool", "marketplace_pool"}
+	localPools  = []string{"host_pool", "template_pool", "vm_pool", "cluster_pool", "datastore_pool", "network_pool"}
 )
 
 // schema is this release's: upstream changes it with the second number only.

@@ -82,6 +82,11 @@ func (s *store) add(ctx context.Context, table, name string, document func(id in
 	return id, s.put(ctx, table, id, name, document(id))
 }
 
+// reserve the numbers below the first for what is there from the beginning.
+func (s *store) reserve(ctx context.Context, table string, first int) error {
+	return s.exec(ctx, "UPDATE pool_control SET last_oid = ? WHERE tablename = ? AND last_oid < ?", first-1, table, first-1)
+}
+
 func (s *store) put(ctx context.Context, table string, id int, name string, document any) error {
 	body, err := xml.Marshal(document)
 	if err != nil {

@@ -62,7 +62,7 @@ func bootstrap(ctx context.Context, s *store, home string) error {
 			return err
 		}
 	}
-	return nil
+	return furnish(ctx, s)
 }
 
 // writeServerAuth writes the four files one after the other, as oned does: a

@@ -1,0 +1,76 @@
+package frontend
+
+import "encoding/xml"
+
+// Thing is what the API tells of a host, cluster, datastore, virtual network,
+// marketplace or group.
+type Thing struct {
+	ID         int64        `xml:"ID"`
+	Name       string       `xml:"NAME"`
+	State      int          `xml:"STATE"`
+	Driver     string       `xml:"VM_MAD"`
+	Cluster    int64        `xml:"CLUSTER_ID"`
+	Clusters   []int64      `xml:"CLUSTERS>ID"`
+	Attributes Attributes   `xml:"TEMPLATE"`
+	Ranges     []Attributes `xml:"AR_POOL>AR"`
+	VMQuota    Attributes   `xml:"VM_QUOTA>VM"`
+	Quotas     []Attributes `xml:"DATASTORE_QUOTA>DATASTORE"`
+}
+
+// Attributes of OpenNebula by their names; those that hold others are left out.
+type Attributes map[string]string
+
+// UnmarshalXML reads the elements within one.
+func (a *Attributes) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
+	var all struct {
+		Inner []struct {
+			XMLName xml.Name
+			Text    string `xml:",chardata"`
+		} `xml:",any"`
+	}
+	if err := d.DecodeElement(&all, &start); err != nil {
+		return err
+	}
+	*a = Attributes{}
+	for _, one := range all.Inner {
+		(*a)[one.XMLName.Local] = one.Text
+	}
+	return nil
+}
+
+// Things of a kind by their names; the kind is the word of the API, such as vn.
+func (a *API) Things(kind string) (map[string]Thing, error) {
+	var args []any
+	if kind == "vn" {
+		args = []any{-2, -1, -1} // everybody's, and all of them
+	}
+	var pool struct {
+		Things []Thing `xml:",any"`
+	}
+	if err := a.read(&pool, "one."+kind+"pool.info", args...); err != nil {
+		return nil, err
+	}
+	things := map[string]Thing{}
+	for _, thing := range pool.Things {
+		things[thing.Name] = thing
+	}
+	return things, nil
+}
+
+// Thing is all about one.
+func (a *API) Thing(kind string, id int64) (Thing, error) {
+	var thing Thing
+	err := a.read(&thing, "one."+kind+".info", id, false)
+	return thing, err
+}
+
+// Update gives a thing attributes, in the syntax of templates, and leaves the others.
+func (a *API) Update(kind string, id int64, attributes string) error {
+	_, err := a.call("one."+kind+".update", id, attributes, 1)
+	return err
+}
+
+// AllocateNamed creates a thing that has nothing but a name: a cluster, or a group.
+func (a *API) AllocateNamed(kind, name string) (int64, error) {
+	return a.create("one."+kind+".allocate", name)
+}

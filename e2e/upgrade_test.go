@@ -1,0 +1,79 @@
+package e2e
+
+import (
+	"strings"
+	"time"
+
+	"github.com/pablodelarco/opennebula-helm/chart"
+)
+
+// What was in the cloud of the previous release is in this one's, once; and there is
+// no way back but by the backup.
+func (s *ChartSuite) TestUpgrade() {
+	for _, database := range []string{"mariadb", "sqlite"} {
+		s.Run(database, func() {
+			ctx := s.within(20 * time.Minute)
+			given := values(s.parse("mariadb: {enabled: " + map[string]string{"mariadb": "true", "sqlite": "false"}[database] + "}"))
+			r := s.release(ctx, "upgrade-"+database, *previousChart, given)
+			f := s.install(ctx, r)
+			before, err := s.api(ctx, f).Version()
+			s.Require().NoError(err)
+			kept := s.fill(ctx, f)
+
+			r.Chart = *chartRef
+			s.upgrade(ctx, f, r)
+			after, err := s.api(ctx, f).Version()
+			s.Require().NoError(err)
+			s.Require().NotEqual(before, after)
+			s.requireContent(ctx, f, kept)
+			s.requireWorks(ctx, f)
+			log, err := f.Log(ctx, "migrate")
+			s.Require().NoError(err)
+			s.Contains(log, "the backup is")
+			backups, err := f.SSH(ctx, "ls /var/lib/one/backups/database")
+			s.Require().NoError(err)
+			s.Contains(backups, "opennebula-before-"+after)
+
+			start := time.Now()
+			err = chart.Rollback(r, 1)
+			s.Require().Error(err)
+			s.T().Logf("seen: the rollback refused in %.1f s: %s", time.Since(start).Seconds(), err)
+			s.Contains(err.Error(), "newer than OpenNebula "+before)
+			s.requireContent(ctx, f, kept)
+
+			// A second upgrade to the same has nothing to migrate.
+			s.upgrade(ctx, f, r)
+			backups, err = f.SSH(ctx, "ls -d /var/lib/one/backups/database/opennebula-before-*/ | wc -l")
+			s.Require().NoError(err)
+			s.Equal("1", strings.TrimSpace(backups))
+		})
+	}
+}
+
+// A migration that fails leaves the database as it was, and the previous release can
+// be gone back to. Only the stand-in's fails when asked to.
+func (s *ChartSuite) TestFailedUpgrade() {
+	ctx := s.within(20 * time.Minute)
+	if !*standIns {
+		s.T().Skip("OpenNebula's own migrations do not fail when asked to")
+	}
+	r := s.release(ctx, "upgrade-failed", *previousChart, values())
+	f := s.install(ctx, r)
+	version, err := s.api(ctx, f).Version()
+	s.Require().NoError(err)
+	kept := s.fill(ctx, f)
+
+	failing := r
+	failing.Chart, failing.Timeout = *chartRef, time.Minute
+	failing.Values = values(s.parse("extraEnv: [{name: STANDIN_MIGRATION_FAIL, value: \"1\"}]"))
+	s.Require().Error(chart.Upgrade(ctx, failing))
+	log, err := f.Log(ctx, "migrate")
+	s.Require().NoError(err)
+	s.Contains(log, "the database is as it was")
+
+	s.Require().NoError(chart.Rollback(r, 1))
+	now, err := s.api(ctx, f).Version()
+	s.Require().NoError(err)
+	s.Equal(version, now)
+	s.requireContent(ctx, f, kept)
+}
