@@ -11,7 +11,7 @@ backend() { if is_server; then echo mysql; else echo sqlite; fi; }
 sql() { "$lib/sql"; }
 
 # client_option NAME: what the client's file says, such as user.
-client_option() { my_print_defaults --defaults-extra-file="$client" client mysql | sed -n "s/^--$1=//p" | tail -n1; }
+client_option() { my_print_defaults --defaults-extra-file="$client" client mysql onedb | sed -n "s/^--$1=//p" | tail -n1; }
 
 # run_onedb COMMAND [OPTION…]: upstream's own tool. It asks for the password,
 # which so stands neither in a list of processes nor in an environment.
@@ -20,7 +20,7 @@ run_onedb() {
         onedb "$@" --type sqlite --sqlite "$home/one.db" </dev/null
         return
     fi
-    client_option password | onedb "$@" --type mysql --server "$(client_option host)" \
+    client_option password | onedb "$@" --type mysql --server "$(client_option server)" \
         --port "$(client_option port)" --username "$(client_option user)" --dbname "$(client_option database)"
 }
 
