@@ -4,7 +4,7 @@ require_relative 'page'
 
 # Asks oned for one kind of figures after the other.
 class Figures
-  KINDS = %i[raft hosts vms datastores images networks users groups].freeze
+  KINDS = %i[raft hosts usage vms datastores images networks users groups].freeze
 
   # OpenNebula's names of its numbers.
   RAFT = %w[solo candidate follower leader].freeze
@@ -33,6 +33,7 @@ class Figures
 
   def initialize(oned)
     @oned = oned
+    @hosts = {} # labels of each, by its number
   end
 
   # A page with figures of one kind: all of them, or an exception.
@@ -52,7 +53,10 @@ class Figures
   def hosts
     hosts = @oned.pool('one.hostpool.info')
     by_state('opennebula_hosts', hosts.map { |host| host.number('STATE') }.tally, HOST)
-    hosts.each { |host| host_figures(host, host: host.text('NAME'), cluster: host.text('CLUSTER'), driver: host.text('VM_MAD')) }
+    @hosts = hosts.to_h do |host|
+      [host.number('ID'), { host: host.text('NAME'), cluster: host.text('CLUSTER'), driver: host.text('VM_MAD') }]
+    end
+    hosts.each { |host| host_figures(host, @hosts[host.number('ID')]) }
   end
 
   def host_figures(host, labels)
@@ -65,8 +69,15 @@ class Figures
     end
     cores('allocated', host.number('HOST_SHARE/CPU_USAGE'), labels)
     memory('allocated', host.number('HOST_SHARE/MEM_USAGE'), labels)
-    cores('used', host.number('MONITORING/CAPACITY/USED_CPU'), labels)
-    memory('used', host.number('MONITORING/CAPACITY/USED_MEMORY'), labels)
+  end
+
+  # What hosts reported last, which the pool does not have; 0: nothing older.
+  def usage
+    @oned.pool('one.hostpool.monitoring', 0).each do |report|
+      labels = @hosts[report.number('ID')] or next # a new host
+      cores('used', report.number('CAPACITY/USED_CPU'), labels)
+      memory('used', report.number('CAPACITY/USED_MEMORY'), labels)
+    end
   end
 
   def cores(figure, percent, labels)
