@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pablodelarco/opennebula-helm/e2e/frontend"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/container"
 )
 
 // figures are what the exporter says, by name and labels: NAME{label="value",…}.
@@ -254,10 +255,14 @@ func TestExporterWithoutFigures(t *testing.T) {
 	assert.NoError(t, logged(exporter, "exporter: oned does not give version: oned does not answer"))
 
 	var asked atomic.Int64
-	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: oneds{"one.system.version": func([]string) string {
-		asked.Add(1)
-		return "7.2.0"
-	}}}
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: oneds{
+		"one.system.version": func([]string) string {
+			asked.Add(1)
+			return "7.2.0"
+		},
+		"one.userpool.info":  answering(""),
+		"one.grouppool.info": answering("no XML < at all"),
+	}}
 	listener := d.listen(2633)
 	go func() { _ = server.Serve(listener) }()
 	require.NoError(t, eventually(t, 10*time.Second, func() error {
@@ -272,7 +277,10 @@ func TestExporterWithoutFigures(t *testing.T) {
 	assert.EqualValues(t, 1, asked.Load(), "within five seconds")
 	assert.InDelta(t, 1, found[`opennebula_scrape_errors_total{figures="hosts"}`], 0)
 	assert.NotContains(t, found.names(), "opennebula_hosts")
-	assert.NoError(t, logged(exporter, "Method 'one.hostpool.info' not defined"))
+	assert.NotContains(t, found.names(), "opennebula_users")
+	for _, reason := range []string{"hosts: one.hostpool.info: Method 'one.hostpool.info' not defined", "users: oned answered nothing", "groups: oned answered something that is not XML"} {
+		assert.NoError(t, logged(exporter, reason))
+	}
 	requireNoSecret(t, "the exporter's log", exporter.Log())
 
 	d.write("data", ".one/one_auth", "oneadmin:another")
@@ -301,7 +309,8 @@ func TestExporterOfOned(t *testing.T) {
 	for name, fragment := range frontend.Values()["config"].(map[string]any) {
 		d.write("config", name, fragment.(string))
 	}
-	d.cloud()
+	running := d.cloud()
+	d.createNetwork(running["oned"])
 	api := d.api("oneadmin", password)
 	_, err := api.CreateHost(hostname, "dummy", "dummy")
 	require.NoError(t, err)
@@ -334,6 +343,7 @@ func TestExporterOfOned(t *testing.T) {
 	assert.Positive(t, found["opennebula_host_memory_capacity_bytes"+labels])
 	assert.InDelta(t, 1, found[`opennebula_active_vms{state="running"}`], 0)
 	assert.InDelta(t, 1, found[`opennebula_hosts{state="monitored"}`], 0)
+	assert.InDelta(t, 50, found[`opennebula_network_leases{id="0",network="lan"}`], 0)
 	names := found.names()
 	for _, name := range exported(t) {
 		assert.Contains(t, names, name)
@@ -343,4 +353,16 @@ func TestExporterOfOned(t *testing.T) {
 			assert.Zero(t, count, key)
 		}
 	}
+}
+
+// createNetwork of 50 addresses, where oned is OpenNebula's own.
+func (d *deployment) createNetwork(oned *container.Container) {
+	d.t.Helper()
+	if !isReal(d.version) {
+		return
+	}
+	d.write("tmp", "lan", "NAME = lan\nVN_MAD = dummy\nBRIDGE = br0\nAR = [ TYPE = IP4, IP = 10.0.0.100, SIZE = 50 ]\n")
+	result, err := oned.Exec(d.t.Context(), "onevnet", "create", "/tmp/lan")
+	require.NoError(d.t, err)
+	require.Zero(d.t, result.Code, result.Output)
 }

@@ -101,7 +101,8 @@ class Oned
 
   def parse(text)
     node = Ox.parse(text)
-    node.is_a?(Ox::Document) ? node.root : node
+    node = node.root if node.is_a?(Ox::Document)
+    node or raise Failure, 'oned answered nothing'
   rescue Ox::ParseError
     raise Failure, 'oned answered something that is not XML'
   end
