@@ -116,6 +116,8 @@ func TestUserNamespace(t *testing.T) {
 	d.succeed("bootstrap")
 	d.startOned()
 	d.requireLogin(password)
+	d.start("proxy")
+	d.start("exporter")
 }
 
 func TestNewKeyReplacesOld(t *testing.T) {
