@@ -57,6 +57,8 @@ func TestDocument(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "values.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(`# Of the file.
 
+a: 1 # one
+
 ## Image
 # Where it is from.
 
@@ -76,10 +78,11 @@ image:
 hosts: []
 `), 0o644))
 	var all strings.Builder
-	for _, s := range document(t, file, "x.") {
+	for _, s := range document(t, "First", file, "x.") {
 		all.WriteString(s.markdown())
 	}
-	assert.Equal(t, "### Image\n\nWhere it is from.\n\n"+`| value | default | |
+	assert.Equal(t, "### First\n\n| Value | Default | Description |\n|---|---|---|\n| `x.a` | `1` | one |\n\n"+
+		"### Image\n\nWhere it is from.\n\n"+`| Value | Default | Description |
 |---|---|---|
 | `+"`x.image`"+` | | A digest, when given, wins. |
 | `+"`x.image.registry` | `docker.io`"+` | or a \| mirror |
@@ -88,7 +91,7 @@ hosts: []
 
 ### Cloud
 
-| value | default | |
+| Value | Default | Description |
 |---|---|---|
 | `+"`x.hosts` | `[]`"+` | Enrolled: and kept so. |
 
@@ -96,8 +99,8 @@ hosts: []
 }
 
 func allSections(t *testing.T) []section {
-	own := document(t, filepath.Join(Name, "values.yaml"), "")
-	return append(own, document(t, filepath.Join(Name, "charts/mariadb/values.yaml"), "mariadb.")...)
+	own := document(t, "The chart", filepath.Join(Name, "values.yaml"), "")
+	return append(own, document(t, "MariaDB", filepath.Join(Name, "charts/mariadb/values.yaml"), "mariadb.")...)
 }
 
 // section of values.yaml, which a comment "## Title" begins.
@@ -113,16 +116,17 @@ type row struct {
 	explained           bool     // here, or by a mapping above
 }
 
-// document reads the comments of a values file. They are taken from its lines: a
-// YAML parser may give a comment between two keys to either.
-func document(t *testing.T, file, prefix string) []section {
+// document reads the comments of a values file; title is of its first section, if
+// the file gives it none. They are taken from its lines: a YAML parser may give a
+// comment between two keys to either.
+func document(t *testing.T, title, file, prefix string) []section {
 	content, err := os.ReadFile(file)
 	require.NoError(t, err)
 	var root yaml.Node
 	require.NoError(t, yaml.Unmarshal(content, &root))
 	lines := strings.Split(string(content), "\n")
 
-	var sections []section
+	sections := []section{{title: title}}
 	keys := root.Content[0].Content
 	line := 0
 	for i := 0; i < len(keys); i += 2 {
@@ -132,7 +136,6 @@ func document(t *testing.T, file, prefix string) []section {
 				sections = append(sections, section{title: title, intro: intro})
 			}
 		}
-		require.NotEmpty(t, sections, "%s: a line \"## Title\" before its first key", file)
 		last := &sections[len(sections)-1]
 		last.rows = append(last.rows, rows(lines, prefix, keys[i], keys[i+1], false)...)
 	}
@@ -204,11 +207,14 @@ func initial(value *yaml.Node) string {
 }
 
 func (s section) markdown() string {
+	if len(s.rows) == 0 {
+		return ""
+	}
 	out := "### " + s.title + "\n\n"
 	if s.intro != "" {
 		out += s.intro + "\n\n"
 	}
-	out += "| value | default | |\n|---|---|---|\n"
+	out += "| Value | Default | Description |\n|---|---|---|\n"
 	for _, r := range s.rows {
 		out += r.markdown()
 	}

@@ -4,6 +4,7 @@ module github.com/pablodelarco/opennebula-helm/chart/strict
 go 1.26.0
 
 require (
+	github.com/cert-manager/cert-manager v1.14.7
 	github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring v0.66.0
 	k8s.io/api v0.31.14
 	k8s.io/apimachinery v0.31.14
@@ -23,6 +24,7 @@ require (
 	golang.org/x/text v0.16.0 // indirect
 	gopkg.in/inf.v0 v0.9.1 // indirect
 	gopkg.in/yaml.v2 v2.4.0 // indirect
+	k8s.io/apiextensions-apiserver v0.30.0 // indirect
 	k8s.io/klog/v2 v2.130.1 // indirect
 	k8s.io/utils v0.0.0-20240711033017-18e509b52bc8 // indirect
 	sigs.k8s.io/json v0.0.0-20221116044647-bc3834ca7abd // indirect

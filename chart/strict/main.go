@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 
+	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -64,7 +65,7 @@ func kinds() (*runtime.Scheme, error) {
 	builder := runtime.NewSchemeBuilder(
 		appsv1.AddToScheme, autoscalingv2.AddToScheme, batchv1.AddToScheme, corev1.AddToScheme,
 		networkingv1.AddToScheme, policyv1.AddToScheme, rbacv1.AddToScheme,
-		gatewayv1.Install, monitoringv1.AddToScheme,
+		gatewayv1.Install, certmanagerv1.AddToScheme, monitoringv1.AddToScheme,
 	)
 	return scheme, builder.AddToScheme(scheme)
 }
