@@ -1,10 +1,13 @@
 package e2e
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/pablodelarco/opennebula-helm/chart"
+	"github.com/pablodelarco/opennebula-helm/e2e/frontend"
 )
 
 // What was in the cloud of the previous release is in this one's, once; and there is
@@ -46,8 +49,23 @@ func (s *ChartSuite) TestUpgrade() {
 			backups, err = f.SSH(ctx, "ls -d /var/lib/one/backups/database/opennebula-before-*/ | wc -l")
 			s.Require().NoError(err)
 			s.Equal("1", strings.TrimSpace(backups))
+			s.requireWayBack(ctx, f, r, kept, before)
 		})
 	}
+}
+
+// requireWayBack to the previous release, by the backup that its migration made.
+func (s *ChartSuite) requireWayBack(ctx context.Context, f *frontend.Frontend, r chart.Release, kept content, version string) {
+	backup, err := f.SSH(ctx, "cd /var/lib/one/backups/database && ls -d opennebula-before-*[0-9]Z")
+	s.Require().NoError(err)
+	r.Chart = *previousChart
+	r.Values = overlay(r.Values, s.parse(fmt.Sprintf("upgrade: {checkSchema: false}\nrestore: {backup: %s, force: true}", strings.TrimSpace(backup))))
+	s.Require().NoError(f.Scale(ctx, "", 0))
+	s.upgrade(ctx, f, r)
+	s.requireContent(ctx, f, kept)
+	now, err := s.api(ctx, f).Version()
+	s.Require().NoError(err)
+	s.Equal(version, now)
 }
 
 // A migration that fails leaves the database as it was, and the previous release can

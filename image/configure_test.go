@@ -232,14 +232,50 @@ host = "db"
 port = 3306
 user = "one"
 password = "a\"b\\c"
+skip-ssl
 [mysql]
 database = "cloud"
+[onedb]
+server = "db"
 `, d.read(t, ".my.cnf"))
 	for name, mode := range map[string]os.FileMode{".my.cnf": 0o600, "oned.conf": 0o640} {
 		info, err := os.Stat(filepath.Join(d.etc, name))
 		require.NoError(t, err)
 		assert.Equal(t, mode, info.Mode(), name)
 	}
+}
+
+func TestConfigureTLS(t *testing.T) {
+	authorities := filepath.Join("testdata", "authority.pem")
+	for name, test := range map[string]struct {
+		env                   []string
+		server, client, onedb string
+	}{
+		"off":        {[]string{"ONE_DB_TLS=off"}, "db", "skip-ssl", "db"},
+		"unverified": {[]string{"ONE_DB_TLS=unverified"}, "host=db;ssl-enforce=1", "ssl", "host%3Ddb%3Bssl-enforce%3D1"},
+		"verified":   {[]string{"ONE_DB_TLS=verified"}, "host=db;ssl-verify-server-cert=1", "ssl-verify-server-cert=1", "host%3Ddb%3Bssl-verify-server-cert%3D1"},
+		"authorities": {
+			[]string{"ONE_DB_TLS=verified", "ONE_DB_TLS_CA_FILE=" + authorities},
+			"host=db;ssl-verify-server-cert=1;ssl-ca=/etc/one/database-ca.pem",
+			"ssl-verify-server-cert=1\nssl-ca=/etc/one/database-ca.pem",
+			"host%3Ddb%3Bssl-verify-server-cert%3D1%3Bssl-ca%3D%2Fetc%2Fone%2Fdatabase-ca.pem",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDeployment(t, withDatabase(t, "secret", test.env...)...)
+			d.accepts(t)
+			assert.Contains(t, d.read(t, "oned.conf"), `SERVER = "`+test.server+`"`)
+			client := d.read(t, ".my.cnf")
+			assert.Contains(t, client, "\nhost = \"db\"\n")
+			assert.Contains(t, client, "\n"+test.client+"\n[mysql]\n")
+			assert.Contains(t, client, "[onedb]\nserver = \""+test.onedb+"\"\n")
+		})
+	}
+	content, err := os.ReadFile(authorities)
+	require.NoError(t, err)
+	d := newDeployment(t, withDatabase(t, "secret", "ONE_DB_TLS=verified", "ONE_DB_TLS_CA_FILE="+authorities)...)
+	d.accepts(t)
+	assert.Equal(t, string(content), d.read(t, "database-ca.pem"))
 }
 
 func TestConfigureAgainChangesNothing(t *testing.T) {

@@ -1,6 +1,7 @@
 package test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/container"
 )
 
 var backupName = regexp.MustCompile(`opennebula-[a-z.0-9-]+-\d{8}T\d{6}Z`)
@@ -141,6 +144,118 @@ func TestRetention(t *testing.T) {
 	assert.NoDirExists(t, d.path("data", "backups/database", names[0]))
 	assert.DirExists(t, d.path("data", "backups/database", names[1]))
 	assert.DirExists(t, d.path("data", "backups/database", names[2]))
+}
+
+const folder = "/var/lib/one/backups/database"
+
+// hold runs a script beside the roles, until it says that it is ready.
+func (d *deployment) hold(script string) *container.Container {
+	d.t.Helper()
+	s := d.spec()
+	s.Entrypoint = []string{"bash", "-euc", script}
+	c, err := d.pod.Start(s)
+	require.NoError(d.t, err)
+	require.NoError(d.t, eventually(d.t, 20*time.Second, func() error { return logged(c, "ready") }))
+	return c
+}
+
+// requireEnd: the script went to its end.
+func requireEnd(t *testing.T, c *container.Container) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	result, err := c.Wait(ctx)
+	require.NoError(t, err)
+	require.Zero(t, result.Code, result.Output)
+}
+
+func TestTwoBackups(t *testing.T) {
+	onEach(t, version(), func(t *testing.T, d *deployment) {
+		d.filled()
+		d.write("data", "backups/database/.opennebula-manual-killed.partial/database.sql.gz", "half of it")
+		d.give(0)
+		var running []*container.Container
+		for range 2 {
+			c, err := d.pod.Start(d.spec("backup"))
+			require.NoError(t, err)
+			running = append(running, c)
+		}
+		for _, c := range running {
+			requireEnd(t, c)
+		}
+		kept, err := filepath.Glob(d.path("data", "backups/database/opennebula-manual-*"))
+		require.NoError(t, err)
+		assert.Len(t, kept, 2)
+		partial, err := filepath.Glob(d.path("data", "backups/database/.*.partial"))
+		require.NoError(t, err)
+		assert.Empty(t, partial)
+	})
+}
+
+func TestBackupLeavesAnother(t *testing.T) {
+	d := newDeployment(t, version())
+	d.filled()
+	other := d.hold("mkdir -p " + folder + "/.other.partial; exec 9>>" + folder + "/.lock; flock 9; echo ready; sleep 4; rmdir " + folder + "/.other.partial")
+	assert.Contains(t, d.succeed("backup"), "another backup is being written to "+folder+": waiting for it")
+	requireEnd(t, other)
+
+	other = d.hold("exec 9>>" + folder + "/.lock; flock 9; echo ready; sleep 10")
+	d.env["ONE_LOCK_WAIT"] = "1"
+	d.refuse("the lock "+folder+"/.lock was not given up within 1 s", "backup")
+	other.Stop()
+}
+
+const library = "source /usr/local/lib/opennebula-frontend/lib.sh; source /usr/local/lib/opennebula-frontend/database.sh; "
+
+func TestBackupAndMigration(t *testing.T) {
+	onEach(t, version(), func(t *testing.T, d *deployment) {
+		d.filled()
+		migration := d.hold(library + "lock_database; echo ready; sleep 60; :") // bash must not become the sleep
+		d.refuse("the database is being migrated or restored: try again", "backup")
+		if d.server != nil { // a volume is not what tells it
+			j := d.job("secrets")
+			j.succeed("configure")
+			assert.Contains(t, j.run("backup").Output, "the database is being migrated or restored: try again")
+		}
+		migration.Stop()
+
+		backup := d.hold(library + "share_database; echo ready; sleep 4")
+		assert.Contains(t, d.succeed("migrate"), "another process works on the database as a whole: waiting for it")
+		requireEnd(t, backup)
+
+		d.write("data", ".opennebula-frontend/migrating", "/a/backup\n")
+		d.refuse("was broken off: run the role migrate, which puts it right, and then this one", "backup")
+	})
+}
+
+// A job has a volume of its own for backups, and cannot change the front-end's.
+func TestBackupByJob(t *testing.T) {
+	onEach(t, version(), func(t *testing.T, d *deployment) {
+		d.succeed("bootstrap")
+		oned, agent := d.startOned()
+		c := d.fill()
+		d.env["ONE_BACKUP_DIR"] = "/mnt"
+		j := d.job("data", "secrets")
+		j.succeed("configure")
+		said := j.succeed("backup")
+		name := backupName.FindString(said)
+		key, err := os.ReadFile(j.path("backups/" + name + "/one_key"))
+		require.NoError(t, err)
+		assert.Equal(t, d.read(".one/one_key"), string(key))
+		if d.server != nil {
+			j := d.job("secrets")
+			j.succeed("configure")
+			assert.Contains(t, j.succeed("backup"), "warning: there is no /var/lib/one/.one/one_key")
+		}
+		d.stop(oned, agent)
+
+		delete(d.env, "ONE_BACKUP_DIR")
+		require.NoError(t, os.CopyFS(d.path("data", "backups/database", name), os.DirFS(j.path("backups/"+name))))
+		d.give(0)
+		d.succeed("restore", "--force", name)
+		d.startOned()
+		d.requireContent(c)
+	})
 }
 
 func TestRestoreRefuses(t *testing.T) {

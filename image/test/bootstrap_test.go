@@ -116,6 +116,8 @@ func TestUserNamespace(t *testing.T) {
 	d.succeed("bootstrap")
 	d.startOned()
 	d.requireLogin(password)
+	d.start("proxy")
+	d.start("exporter")
 }
 
 func TestNewKeyReplacesOld(t *testing.T) {
@@ -138,6 +140,7 @@ func TestBootstrapRefuses(t *testing.T) {
 	}{
 		"no hostname":     {func(d *deployment) { delete(d.env, "ONE_HOSTNAME") }, "ONE_HOSTNAME is not set: it gives the name by which"},
 		"empty hostname":  {func(d *deployment) { d.env["ONE_HOSTNAME"] = "" }, "ONE_HOSTNAME is not set"},
+		"SSH port":        {func(d *deployment) { d.env["ONE_SSH_PORT"] = "70000" }, `ONE_SSH_PORT is "70000"; give a whole number, from 1 to 65535`},
 		"no password":     {func(d *deployment) { delete(d.env, "ONEADMIN_PASSWORD_FILE") }, "ONEADMIN_PASSWORD_FILE is not set"},
 		"missing file":    {func(d *deployment) { d.env["ONEADMIN_PASSWORD_FILE"] = "/nowhere" }, "/nowhere is missing: it holds oneadmin's password"},
 		"a folder":        {func(d *deployment) { d.env["ONEADMIN_PASSWORD_FILE"] = "/tmp" }, "/tmp cannot be read by uid 9869"},

@@ -74,5 +74,5 @@ func TestCheckSchemaPassesABrokenDatabase(t *testing.T) {
 	d := newDeployment(t, version())
 	d.succeed("bootstrap")
 	d.write("data", "one.db", "no database")
-	assert.Contains(t, d.succeed("check-schema"), "warning: onedb cannot read the schema of the database")
+	assert.Regexp(t, "warning: (onedb|the database) cannot .*; the check is left out", d.succeed("check-schema"))
 }

@@ -29,6 +29,8 @@ func onEach(t *testing.T, version string, test func(t *testing.T, d *deployment)
 	}
 }
 
+const mysql = 999 // uid and gid of the server
+
 const databasePassword = `a"quoted"\$password%&:@/#+`
 
 // useServer gives the deployment a MariaDB server in its pod.
@@ -47,7 +49,6 @@ func (d *deployment) useServer() {
 // newDatabase starts a server on an empty folder, in place of one before.
 func (d *deployment) newDatabase() {
 	d.t.Helper()
-	const mysql = 999
 	data := filepath.Join(d.folder, "database")
 	if d.server != nil {
 		d.server.Stop()
@@ -58,8 +59,18 @@ func (d *deployment) newDatabase() {
 		require.NoError(d.t, os.Chown(filepath.Join(data, folder), mysql, mysql))
 	}
 	require.NoError(d.t, os.WriteFile(filepath.Join(data, "secrets/password"), []byte(databasePassword), 0o644))
+	if d.signer != nil {
+		d.signer.signServer(filepath.Join(data, "secrets"))
+	}
+	d.startServer()
+}
+
+// startServer on the folder that is there.
+func (d *deployment) startServer() {
+	d.t.Helper()
+	data := filepath.Join(d.folder, "database")
 	spec := container.Spec{
-		Root: serverRoot(d.t), User: mysql,
+		Root: serverRoot(d.t), User: mysql, Args: []string{"mariadbd"},
 		Env: []string{
 			"MARIADB_DATABASE=opennebula", "MARIADB_USER=opennebula",
 			"MARIADB_PASSWORD_FILE=/secrets/password", "MARIADB_ROOT_PASSWORD_FILE=/secrets/password",
@@ -72,6 +83,9 @@ func (d *deployment) newDatabase() {
 			{Source: filepath.Join(d.folder, "hosts"), Destination: "/etc/hosts", ReadOnly: true},
 		},
 		Writable: true, // its root lies beside, and nothing else uses it
+	}
+	if d.signer != nil { // it takes nobody without TLS
+		spec.Args = append(spec.Args, "--require-secure-transport=ON", "--ssl-cert=/secrets/server.pem", "--ssl-key=/secrets/server.key")
 	}
 	server, err := d.pod.Start(spec)
 	require.NoError(d.t, err)

@@ -40,6 +40,7 @@ type deployment struct {
 	folder  string
 	env     map[string]string
 	server  *container.Container // of the database; nil with SQLite
+	signer  *authority           // of the server's certificate; nil where it has no TLS
 	mapped  bool                 // its containers run in a user namespace
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // services stay; each is asked by its probe. Those before oned are what it needs.
-var services = []string{"ssh-agent", "sshd", "oned", "fireedge", "oneflow", "onegate", "guacd", "proxy"}
+var services = []string{"ssh-agent", "sshd", "oned", "fireedge", "oneflow", "onegate", "guacd", "proxy", "exporter"}
 
 // without a probe
 var quiet = []string{"onehem", "timers"}
@@ -85,7 +85,7 @@ func TestRolesStopCleanly(t *testing.T) {
 	d := newDeployment(t, version())
 	running := d.cloud()
 	c := d.fill()
-	for _, role := range []string{"proxy", "timers", "onehem", "guacd", "onegate", "oneflow", "fireedge", "oned", "sshd", "ssh-agent"} {
+	for _, role := range []string{"exporter", "proxy", "timers", "onehem", "guacd", "onegate", "oneflow", "fireedge", "oned", "sshd", "ssh-agent"} {
 		t.Run(role, func(t *testing.T) {
 			require.NoError(t, running[role].Signal(syscall.SIGTERM))
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

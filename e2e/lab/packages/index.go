@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -90,15 +92,30 @@ func linkPackages(from, to string) error {
 		return fmt.Errorf("create the repository's folder: %w", err)
 	}
 	for _, deb := range debs {
-		absolute, err := filepath.Abs(deb)
-		if err != nil {
-			return fmt.Errorf("find %s: %w", deb, err)
-		}
-		if err := os.Symlink(absolute, filepath.Join(to, filepath.Base(deb))); err != nil {
+		if err := place(deb, filepath.Join(to, filepath.Base(deb))); err != nil {
 			return fmt.Errorf("add a package to the repository: %w", err)
 		}
 	}
 	return nil
+}
+
+// place a file where it is to be served: by a hard link, or a copy on another disk. Of a
+// symbolic link apt-ftparchive may name the target.
+func place(from, to string) error {
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
 }
 
 func ftparchive(ctx context.Context, folder string, args ...string) ([]byte, error) {

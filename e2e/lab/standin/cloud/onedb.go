@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -99,8 +100,12 @@ func (d *onedb) choose() (db database, err error) {
 	if d.kind == "" && d.file != "" {
 		d.kind = "sqlite"
 	}
+	server, err := url.PathUnescape(d.server) // upstream makes a URL of it
+	if err != nil {
+		return db, fmt.Errorf("read the option --server: %w", err)
+	}
 	db.section = conf{
-		{name: "BACKEND", value: cmp.Or(d.kind, "mysql")}, {name: "SERVER", value: cmp.Or(d.server, "localhost")},
+		{name: "BACKEND", value: cmp.Or(d.kind, "mysql")}, {name: "SERVER", value: cmp.Or(server, "localhost")},
 		{name: "PORT", value: d.port}, {name: "USER", value: d.user}, {name: "DB_NAME", value: d.name},
 	}
 	password := d.password

@@ -50,7 +50,11 @@ func openMySQL(section conf) (*sql.DB, error) {
 		port = "3306"
 	}
 	c := mysql.NewConfig()
-	c.Net, c.Addr = "tcp", net.JoinHostPort(section.get("SERVER"), port)
+	host, err := setServer(c, section.get("SERVER"))
+	if err != nil {
+		return nil, err
+	}
+	c.Net, c.Addr = "tcp", net.JoinHostPort(host, port)
 	c.User, c.Passwd, c.DBName = section.get("USER"), section.get("PASSWD"), section.get("DB_NAME")
 	c.Timeout = 5 * time.Second
 	connector, err := mysql.NewConnector(c)

@@ -11,6 +11,10 @@
 #     ONE_DB_USER
 #     ONE_DB_NAME           the database, which must exist
 #     ONE_DB_PASSWORD_FILE  a file with the user's password, in one line
+#     ONE_DB_TLS            off (default); unverified, which encrypts; or verified, which
+#                           also checks the server's certificate and name
+#     ONE_DB_TLS_CA_FILE    certificates of the authorities that count for that, in
+#                           PEM; the system's if not set
 #     ONE_DB_CONNECTIONS    how many oned opens at most; as packaged if not set: 25
 #   ONE_MONITOR_ADDRESS   where hypervisors send monitoring: a host name or an
 #                         address; auto (default) lets them find out
@@ -127,6 +131,7 @@ def configure(settings, overrides, etc)
     etc.put(format.path, text) unless text == etc.text(format.path)
   end
   etc.put('.my.cnf', settings.client, 0o600) if settings.client
+  etc.put(Tls::CA, settings.tls.authorities) if settings.tls.authorities
   etc.write
 end
 

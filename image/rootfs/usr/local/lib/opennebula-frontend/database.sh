@@ -11,7 +11,7 @@ backend() { if is_server; then echo mysql; else echo sqlite; fi; }
 sql() { "$lib/sql"; }
 
 # client_option NAME: what the client's file says, such as user.
-client_option() { my_print_defaults --defaults-extra-file="$client" client mysql | sed -n "s/^--$1=//p" | tail -n1; }
+client_option() { my_print_defaults --defaults-extra-file="$client" client mysql onedb | sed -n "s/^--$1=//p" | tail -n1; }
 
 # run_onedb COMMAND [OPTION…]: upstream's own tool. It asks for the password,
 # which so stands neither in a list of processes nor in an environment.
@@ -20,7 +20,7 @@ run_onedb() {
         onedb "$@" --type sqlite --sqlite "$home/one.db" </dev/null
         return
     fi
-    client_option password | onedb "$@" --type mysql --server "$(client_option host)" \
+    client_option password | onedb "$@" --type mysql --server "$(client_option server)" \
         --port "$(client_option port)" --username "$(client_option user)" --dbname "$(client_option database)"
 }
 
@@ -34,7 +34,10 @@ schema() {
     said=$(run_onedb version 2>&1) || code=$?
     case $code in
     0) echo current ;;
-    1) echo empty ;;
+    1) # upstream's word for what it cannot read, as well
+        said=$(tables 2>&1) || fail "the database cannot be read: $(tail -n1 <<<"$said")"
+        echo empty
+        ;;
     2) echo older ;;
     3) echo newer ;;
     *) fail "onedb cannot read the schema of the database: $(tail -n1 <<<"$said")" ;;
@@ -128,19 +131,53 @@ is_complete() {
     if is_server; then [[ $last == "-- Dump completed"* ]]; else [[ $last == "COMMIT;" ]]; fi
 }
 
+# share_database: until this process ends, nobody changes the database as a whole.
+# It does not wait: there is nothing to back up in what is half changed. A volume that
+# cannot be written to is enough, and with a server none.
+share_database() {
+    local lock busy="the database is being migrated or restored: try again when that has ended"
+    [[ -z $(changing) ]] || fail "a migration or restore of the database was broken off: run the role migrate, which puts it right, and then this one"
+    { : >>"$state/lock"; } 2>/dev/null || :
+    if [[ -e $state/lock ]]; then
+        exec {lock}<"$state/lock"
+        flock --shared --nonblock "$lock" || fail "$busy"
+    fi
+    is_server || return 0
+    [[ $(sql <<<"SELECT IS_FREE_LOCK('opennebula-frontend');") == 1 ]] || fail "$busy"
+}
+
+# lock_backups: of two backups into one folder the second waits. So what a killed one
+# left behind is nobody's.
+lock_backups() {
+    require_number ONE_LOCK_WAIT 3600 0
+    mkdir -p "$backups" && (umask 077 && : >>"$backups/.lock") ||
+        fail "cannot write to $backups: ONE_BACKUP_DIR must be writable for uid $(id -u)"
+    exec {backups_lock}<"$backups/.lock"
+    flock --nonblock "$backups_lock" || {
+        say "another backup is being written to $backups: waiting for it"
+        flock --timeout "$ONE_LOCK_WAIT" "$backups_lock" || fail "the lock $backups/.lock was not given up within $ONE_LOCK_WAIT s"
+    }
+    rm -rf "$backups"/.*.partial
+}
+
+unlock_backups() { exec {backups_lock}<&-; }
+
+# name_backup KIND: sets backup to a path that is not taken.
+name_backup() {
+    backup=$backups/opennebula-$1-$(date --utc +%Y%m%dT%H%M%SZ)
+    [[ ! -e $backup ]] || { sleep 1; name_backup "$1"; }
+}
+
 # take_backup KIND: a folder with the dump, the key for encrypted attributes, what
 # they are, and their checksums. Sets backup to its path.
 take_backup() {
-    local name
-    name=opennebula-$1-$(date --utc +%Y%m%dT%H%M%SZ)
-    backup=$backups/$name
-    mkdir -p "$backups" || fail "cannot create $backups: ONE_BACKUP_DIR must be writable for uid $(id -u)"
-    local partial=$backups/.$name.partial
-    rm -rf "$backups"/.*.partial "$partial"
+    lock_backups
+    name_backup "$1"
+    local partial=$backups/.${backup##*/}.partial
     (umask 077 && mkdir "$partial") || fail "cannot write to $backups: ONE_BACKUP_DIR must be writable for uid $(id -u)"
     (umask 077 && dump | gzip >"$partial/database.sql.gz") || fail "the dump of the database failed; nothing was kept"
     is_complete "$partial/database.sql.gz" || fail "the dump of the database is not complete; nothing was kept"
-    [[ ! -f $auth/one_key ]] || install -m 600 "$auth/one_key" "$partial/one_key"
+    copy_key "$partial"
     cat >"$partial/manifest" <<-MANIFEST
 		release $(<"$packaged/version")
 		schema $(schema_version)
@@ -150,6 +187,15 @@ take_backup() {
     (cd "$partial" && sha256sum -- * >SHA256SUMS)
     sync "$partial"/*
     mv -T "$partial" "$backup"
+    unlock_backups
+}
+
+copy_key() {
+    if [[ -f $auth/one_key ]]; then
+        install -m 600 "$auth/one_key" "$1/one_key"
+    else
+        say "warning: there is no $auth/one_key: encrypted attributes of this backup will not be readable without it"
+    fi
 }
 
 # check_backup DIR: all there, unchanged, and of this kind of database.

@@ -45,14 +45,18 @@ require_configuration() {
     [[ -f /etc/one/.bootstrapped ]] || "$lib/roles/configure"
 }
 
-# require_number NAME DEFAULT LEAST: the setting NAME is a whole number, LEAST or more.
+# require_number NAME DEFAULT LEAST [MOST]: the setting NAME is a whole number.
 require_number() {
-    local name=$1 least=$3
+    local name=$1 least=$3 most=${4-} range="$3 or more"
+    [[ -z $most ]] || range="from $least to $most"
     [[ -n ${!name-} ]] || printf -v "$name" %s "$2"
-    if [[ ! ${!name} =~ ^[0-9]{1,9}$ ]] || ((10#${!name} < least)); then
-        fail "$name is \"${!name}\"; give a whole number, $least or more"
+    if [[ ! ${!name} =~ ^[0-9]{1,9}$ ]] || ((10#${!name} < least || 10#${!name} > ${most:-999999999})); then
+        fail "$name is \"${!name}\"; give a whole number, $range"
     fi
 }
+
+# Without rights of root, sshd can have no lower port.
+require_sshd_port() { require_number ONE_SSHD_PORT 2222 1024 65535; }
 
 # require_choice NAME DEFAULT OTHER: the setting NAME is one of both.
 require_choice() {

@@ -4,6 +4,7 @@ require 'ipaddr'
 require 'uri'
 require_relative 'one_conf'
 require_relative 'source'
+require_relative 'tls'
 
 # The settings of the environment, each checked by itself and against the others.
 class Settings
@@ -17,10 +18,12 @@ class Settings
     'PASSWD' => 'ONE_DB_PASSWORD_FILE', 'DB_NAME' => 'ONE_DB_NAME'
   }.freeze
 
+  TLS = %w[ONE_DB_TLS ONE_DB_TLS_CA_FILE].freeze
+
   # A part of a host name.
   LABEL = /[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/i.freeze
 
-  attr_reader :backend
+  attr_reader :backend, :tls
 
   def initialize(env)
     @env = env
@@ -28,6 +31,7 @@ class Settings
     @monitor_address = monitor_address
     @endpoint = endpoint
     @backend = check_backend
+    @tls = check_tls
     @database = backend == 'mysql' ? database : no_database
   end
 
@@ -41,18 +45,22 @@ class Settings
   end
 
   # The file of the database's own client for the same server, so that no password
-  # ever stands in a command line. mariadb-dump refuses a database in [client].
+  # ever stands in a command line. mariadb-dump refuses a database in [client]. What
+  # onedb is told of the server is another thing; see tls.rb.
   def client
     return if backend == 'sqlite'
 
     <<~CNF
       [client]
-      host = #{option(@database['SERVER'])}
+      host = #{option(@database['HOST'])}
       port = #{@database['PORT']}
       user = #{option(@database['USER'])}
       password = #{option(@database['PASSWD'])}
+      #{tls.client.join("\n")}
       [mysql]
       database = #{option(@database['DB_NAME'])}
+      [onedb]
+      server = #{option(tls.escaped(@database['HOST']))}
     CNF
   end
 
@@ -116,15 +124,26 @@ class Settings
   end
 
   def no_database
-    variable = [*SERVER.values, 'ONE_DB_CONNECTIONS'].find { |name| optional(name) }
+    variable = [*SERVER.values, *TLS, 'ONE_DB_CONNECTIONS'].find { |name| optional(name) }
     variable and raise Refusal, "#{variable} is set, but ONE_DB_BACKEND is sqlite, which has no server: " \
                                 "set ONE_DB_BACKEND to mysql, or unset #{variable}"
     {}
   end
 
+  def check_tls
+    mode = optional('ONE_DB_TLS') || 'off'
+    Tls::MODES.include?(mode) or refuse('ONE_DB_TLS', mode, 'it can be off, unverified or verified')
+    file = optional('ONE_DB_TLS_CA_FILE')
+    file && mode != 'verified' and
+      raise Refusal, "ONE_DB_TLS_CA_FILE is set, but ONE_DB_TLS is #{mode}: set it to verified, or unset ONE_DB_TLS_CA_FILE"
+    Tls.new(mode, file && Tls.read(file, "ONE_DB_TLS_CA_FILE, #{file},"))
+  end
+
   def database
+    host = database_host
     {
-      'SERVER' => database_host,
+      'HOST' => host,
+      'SERVER' => tls.server(host),
       'PORT' => number('ONE_DB_PORT', 1..65_535) || 3306,
       'USER' => database_text('ONE_DB_USER'),
       'PASSWD' => password,
