@@ -36,6 +36,7 @@ func NewJudge(kubeconfig string) (*Judge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the kubeconfig %s: %w", kubeconfig, err)
 	}
+	config.QPS, config.Burst = 50, 100 // there are many objects
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("use the kubeconfig %s: %w", kubeconfig, err)
