@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,6 +130,20 @@ func TestWrongValuesAreNamed(t *testing.T) {
 			assert.NotContains(t, err.Error(), "\n")
 		})
 	}
+}
+
+func TestOneSentence(t *testing.T) {
+	err := errors.New(schemaRefusal + "\n" + `opennebula:
+- at '/a': 'anyOf' failed
+  - at '/a': got string, want integer
+mariadb:
+- at '': additional properties 'passwort' not allowed
+- at '/image/tag': got number, want string
+`)
+	assert.ErrorContains(t, oneSentence(err), "at '/a': 'anyOf' failed; at '/a': got string, want integer; "+
+		"at '/mariadb': additional properties 'passwort' not allowed; at '/mariadb/image/tag': got number, want string; ")
+	other := errors.New("another error")
+	assert.Equal(t, other, oneSentence(other))
 }
 
 func TestSetScalar(t *testing.T) {
