@@ -40,6 +40,24 @@ func (s *Suite) TestSunstoneLoads() {
 	ctx := s.context(2 * time.Minute)
 	sunstone, err := s.frontend.Sunstone(ctx)
 	s.Require().NoError(err)
+	s.loads(ctx, sunstone)
+}
+
+// As people open it: under the name that the chart's Ingress has, with TLS that ends
+// in front of the cluster. A module that is loaded from elsewhere is not found.
+func (s *Suite) TestSunstoneLoadsAtPublicURL() {
+	ctx := s.context(2 * time.Minute)
+	controller, err := s.frontend.Ingress(ctx)
+	s.Require().NoError(err)
+	defer controller.Stop()
+	sunstone, err := s.frontend.SunstoneAt(ctx, controller.Address())
+	s.Require().NoError(err)
+	s.loads(ctx, sunstone)
+	s.NoError(s.loginTo(ctx, sunstone))
+}
+
+// loads the page, and all that a browser loads for it.
+func (s *Suite) loads(ctx context.Context, sunstone *frontend.Sunstone) {
 	page, err := sunstone.Get(ctx, sunstone.URL())
 	s.Require().NoError(err)
 	s.Require().Equal(http.StatusOK, page.Status)
@@ -71,12 +89,16 @@ func (s *Suite) TestSunstoneLogin() {
 	s.ErrorContains(err, "status 401")
 }
 
-// sunstoneLogin logs in as oneadmin and asks who that is.
 func (s *Suite) sunstoneLogin(ctx context.Context) error {
 	sunstone, err := s.frontend.Sunstone(ctx)
 	if err != nil {
 		return err
 	}
+	return s.loginTo(ctx, sunstone)
+}
+
+// loginTo logs in as oneadmin and asks who that is.
+func (s *Suite) loginTo(ctx context.Context, sunstone *frontend.Sunstone) error {
 	username, password := s.frontend.Login()
 	if err := sunstone.Login(ctx, username, password); err != nil {
 		return err

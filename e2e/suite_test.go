@@ -68,6 +68,7 @@ func (s *Suite) install(ctx context.Context) {
 		Chart: *chartRef, PlainHTTP: *plainHTTP, Timeout: 10 * time.Minute,
 		Values: frontend.Values(),
 	}
+	s.Require().NoError(frontend.CreateCertificate(ctx, *kubeconfig, *namespace))
 	s.Require().NoError(chart.Install(ctx, release))
 	s.T().Cleanup(func() {
 		s.NoError(chart.Uninstall(release))

@@ -295,6 +295,9 @@ func (r *rehearsal) install(ctx context.Context) (string, error) {
 	if r.options.kubeconfig != "" {
 		r.later(func() { r.removeNamespace(context.WithoutCancel(ctx)) })
 	}
+	if err := frontend.CreateCertificate(ctx, r.kubeconfig, releaseName); err != nil {
+		return "", err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go r.showWaiting(ctx)

@@ -33,7 +33,7 @@ type Cluster struct {
 	Config
 	node    *node
 	address netip.Addr
-	storage context.CancelFunc
+	end     []context.CancelFunc // of what serves the cluster from this process
 }
 
 const (
@@ -46,7 +46,7 @@ const (
 
 // Start makes the node and returns when it takes pods.
 func Start(ctx context.Context, config Config) (*Cluster, error) {
-	c := &Cluster{Config: config, address: config.Network.Address(nodeNumber), storage: func() {}}
+	c := &Cluster{Config: config, address: config.Network.Address(nodeNumber)}
 	if err := c.start(ctx); err != nil {
 		c.Stop()
 		return nil, err
@@ -90,8 +90,17 @@ func (c *Cluster) Stop() {
 	if c == nil {
 		return
 	}
-	c.storage()
+	for _, end := range c.end {
+		end()
+	}
 	c.node.stop()
+}
+
+// background runs what serves until the cluster stops, longer than its start's context.
+func (c *Cluster) background(ctx context.Context, serve func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	c.end = append(c.end, cancel)
+	go serve(ctx)
 }
 
 // Sweep removes what a killed run may have left outside its namespaces.
@@ -167,7 +176,7 @@ func (c *Cluster) programs(ctx context.Context) error {
 }
 
 // addons are what every cluster has beyond Kubernetes itself: names for
-// Services, and volumes.
+// Services, volumes, and load balancers.
 func (c *Cluster) addons(ctx context.Context) error {
 	dns, err := c.node.start("coredns", filepath.Join(c.CoreDNS, "coredns"), "-conf", c.dir("Corefile"))
 	if err != nil {
@@ -176,7 +185,10 @@ func (c *Cluster) addons(ctx context.Context) error {
 	if err := dns.Ready(ctx, c.dnsReady); err != nil {
 		return err
 	}
-	return c.startStorage(ctx)
+	if err := c.startStorage(ctx); err != nil {
+		return err
+	}
+	return c.startBalancer(ctx)
 }
 
 func (c *Cluster) client() (kubernetes.Interface, error) {

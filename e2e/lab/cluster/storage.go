@@ -37,12 +37,11 @@ func (c *Cluster) startStorage(ctx context.Context) error {
 	if _, err := client.StorageV1().StorageClasses().Create(ctx, class, metav1.CreateOptions{}); err != nil {
 		return fmt.Errorf("create the StorageClass: %w", err)
 	}
-	// It serves until the cluster stops, longer than the start's context.
-	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	c.storage = cancel
 	klog.SetLogger(logr.Discard())
-	go controller.NewProvisionController(background, client, provisionerName,
-		folders{root: c.dir("volumes")}, controller.LeaderElection(false)).Run(background)
+	c.background(ctx, func(ctx context.Context) {
+		controller.NewProvisionController(ctx, client, provisionerName,
+			folders{root: c.dir("volumes")}, controller.LeaderElection(false)).Run(ctx)
+	})
 	return nil
 }
 

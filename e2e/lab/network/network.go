@@ -65,7 +65,6 @@ func Sweep(ctx context.Context) { _ = ip(ctx, "link del "+bridge) }
 // of a process and gives it the n-th address. The wire ends with the namespace.
 func (n *Network) Attach(ctx context.Context, pid int, i byte) error {
 	port := fmt.Sprintf("onelab%d", i)
-	inside := func(args string) error { return run(ctx, "nsenter", fmt.Sprintf("-t %d -n ip %s", pid, args)) }
 	if err := ip(ctx, fmt.Sprintf("link add %s type veth peer name eth0 netns %d", port, pid)); err != nil {
 		return err
 	}
@@ -78,11 +77,21 @@ func (n *Network) Attach(ctx context.Context, pid int, i byte) error {
 		"link set eth0 up",
 		fmt.Sprintf("route add default via %s", n.Address(1)),
 	} {
-		if err := inside(args); err != nil {
+		if err := inside(ctx, pid, args); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Add gives the n-th address, too, to what is attached already; Remove takes it away.
+func (n *Network) Add(ctx context.Context, pid int, i byte) error {
+	return inside(ctx, pid, fmt.Sprintf("addr replace %s/24 dev eth0", n.Address(i)))
+}
+
+// Remove is the end of an Add.
+func (n *Network) Remove(ctx context.Context, pid int, i byte) error {
+	return inside(ctx, pid, fmt.Sprintf("addr del %s/24 dev eth0", n.Address(i)))
 }
 
 func (n *Network) free() error {
@@ -105,6 +114,11 @@ func (n *Network) free() error {
 }
 
 func ip(ctx context.Context, args string) error { return run(ctx, "ip", args) }
+
+// inside the network namespace of a process.
+func inside(ctx context.Context, pid int, args string) error {
+	return run(ctx, "nsenter", fmt.Sprintf("-t %d -n ip %s", pid, args))
+}
 
 func run(ctx context.Context, program, args string) error {
 	out, err := exec.CommandContext(ctx, program, strings.Fields(args)...).CombinedOutput()
