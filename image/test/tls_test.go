@@ -7,10 +7,12 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,11 +92,27 @@ func TestDatabaseWithTLS(t *testing.T) {
 	assert.Contains(t, d.succeed("migrate"), "the database is of schema 7.2.0 now")
 	oned, agent := d.startOned()
 	d.requireContent(c)
+	d.requireMonitor()
 	name := d.backup()
 	d.stop(oned, agent)
 	d.succeed("restore", "--force", name)
 	d.startOned()
 	d.requireContent(c)
+}
+
+// requireMonitor: monitord, which has connections of its own, has them.
+func (d *deployment) requireMonitor() {
+	d.t.Helper()
+	if !isReal(d.version) {
+		return
+	}
+	require.NoError(d.t, eventually(d.t, time.Minute, func() error {
+		log, err := os.ReadFile(d.path("log", "monitor.log"))
+		if err == nil && !strings.Contains(string(log), "DB connections") {
+			err = fmt.Errorf("monitord has no connections; it said: %s", log)
+		}
+		return err
+	}))
 }
 
 func TestUnverifiedTLS(t *testing.T) {
