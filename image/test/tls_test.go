@@ -125,18 +125,28 @@ func TestUnverifiedTLS(t *testing.T) {
 	d.requireContent(c)
 }
 
-// The server went away and came back, as on an upgrade of its own.
+// The server went away and came back, as on an upgrade of its own. The next statement
+// on each of oned's connections fails, before oned connects again.
 func TestTLSAfterRestartOfTheServer(t *testing.T) {
 	if !isReal(version()) {
 		t.Skip("how oned connects again is not the stand-in's")
 	}
 	d := newDeployment(t, version())
+	d.env["ONE_DB_CONNECTIONS"] = "5"
 	d.useTLS()
 	d.succeed("bootstrap")
 	d.startOned()
 	c := d.fill()
 	d.stop(d.server)
 	d.startServer()
+	require.NoError(t, eventually(t, time.Minute, func() error {
+		for range 10 { // more than there are connections
+			if _, err := d.api("oneadmin", password).UserName(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 	d.requireContent(c)
 	_, err := d.api("oneadmin", password).CreateTemplate("NAME = after")
 	require.NoError(t, err)
