@@ -7,10 +7,12 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,11 +92,27 @@ func TestDatabaseWithTLS(t *testing.T) {
 	assert.Contains(t, d.succeed("migrate"), "the database is of schema 7.2.0 now")
 	oned, agent := d.startOned()
 	d.requireContent(c)
+	d.requireMonitor()
 	name := d.backup()
 	d.stop(oned, agent)
 	d.succeed("restore", "--force", name)
 	d.startOned()
 	d.requireContent(c)
+}
+
+// requireMonitor: monitord, which has connections of its own, has them.
+func (d *deployment) requireMonitor() {
+	d.t.Helper()
+	if !isReal(d.version) {
+		return
+	}
+	require.NoError(d.t, eventually(d.t, time.Minute, func() error {
+		log, err := os.ReadFile(d.path("log", "monitor.log"))
+		if err == nil && !strings.Contains(string(log), "DB connections") {
+			err = fmt.Errorf("monitord has no connections; it said: %s", log)
+		}
+		return err
+	}))
 }
 
 func TestUnverifiedTLS(t *testing.T) {
@@ -107,18 +125,28 @@ func TestUnverifiedTLS(t *testing.T) {
 	d.requireContent(c)
 }
 
-// The server went away and came back, as on an upgrade of its own.
+// The server went away and came back, as on an upgrade of its own. The next statement
+// on each of oned's connections fails, before oned connects again.
 func TestTLSAfterRestartOfTheServer(t *testing.T) {
 	if !isReal(version()) {
 		t.Skip("how oned connects again is not the stand-in's")
 	}
 	d := newDeployment(t, version())
+	d.env["ONE_DB_CONNECTIONS"] = "5"
 	d.useTLS()
 	d.succeed("bootstrap")
 	d.startOned()
 	c := d.fill()
 	d.stop(d.server)
 	d.startServer()
+	require.NoError(t, eventually(t, time.Minute, func() error {
+		for range 10 { // more than there are connections
+			if _, err := d.api("oneadmin", password).UserName(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 	d.requireContent(c)
 	_, err := d.api("oneadmin", password).CreateTemplate("NAME = after")
 	require.NoError(t, err)
