@@ -317,7 +317,7 @@ func TestCloudContradictsOpenNebula(t *testing.T) {
 	before, known := d.inventory(), d.read(".ssh/known_hosts")
 	for name, test := range map[string]struct{ file, said string }{
 		"host of another driver":     {"hosts: [{name: kvm1, driver: lxc}]", "the host kvm1 has the driver qemu in OpenNebula, and lxc in the file: declare qemu, or delete it in OpenNebula first"},
-		"host in no known cluster":   {"hosts: [{name: kvm2, cluster: rakc1}]", "the host kvm2 names the cluster rakc1, which is neither declared nor in OpenNebula (did you mean rack1?): declare it, or name one of default, rack1"},
+		"host in no known cluster":   {"hosts: [{name: kvm2, cluster: rakc1}]", "the host kvm2 names the cluster rakc1, which is neither declared nor in OpenNebula (did you mean rack1?): declare it, or name one of default, never, rack1"},
 		"datastore of another type":  {"datastores: [{name: ssd, type: system}]", "the datastore ssd has the type image in OpenNebula, and system in the file"},
 		"datastore, other transfer":  {"datastores: [{name: ssd, transfer: local}]", "the datastore ssd has the transfer qcow2 in OpenNebula, and local in the file"},
 		"datastore, unknown driver":  {"datastores: [{name: slow, driver: local}]", "the datastore slow: driver is local; oned.conf has "},
@@ -342,6 +342,21 @@ func TestCloudContradictsOpenNebula(t *testing.T) {
 	}
 	assert.Equal(t, before, d.inventory())
 	assert.Equal(t, known, d.read(".ssh/known_hosts"))
+}
+
+// Of two runs at once, one does it all.
+func TestCloudTwice(t *testing.T) {
+	d := newDeployment(t, version())
+	d.running()
+	d.write("cloud", "cloud.yaml", aCloud)
+	other, err := d.pod.Start(d.spec("cloud"))
+	require.NoError(t, err)
+	one := d.accept(aCloud)
+	result, err := other.Wait(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, result.Code, result.Output)
+	assert.Equal(t, 1, strings.Count(one+result.Output, "8 created, 5 changed"), one+result.Output)
+	assert.Equal(t, 1, strings.Count(one+result.Output, nothingToDo), one+result.Output)
 }
 
 func TestCloudWaits(t *testing.T) {

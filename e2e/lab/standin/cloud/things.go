@@ -25,6 +25,9 @@ var (
 // firstOwn is the first number of what is not there from the beginning.
 const firstOwn = 100
 
+// action is what a method does.
+type action = func(ctx context.Context, u user, p params) (any, error)
+
 func (o *oned) thingMethods() map[string]method {
 	methods := map[string]method{
 		"one.cluster.allocate":   {"s", o.allocateNamed(clusters)},
@@ -55,22 +58,28 @@ func (o *oned) thingMethods() map[string]method {
 
 // furnish an empty database with what a cloud has from the beginning.
 func furnish(ctx context.Context, s *store) error {
-	shared := conf{{name: "CLUSTERS", pairs: conf{{name: "ID", value: "0"}}}}
-	return errors.Join(
-		begin(ctx, s, clusters, "default", nil),
-		begin(ctx, s, datastores, "system", append(conf{{name: "TYPE", value: "1"}, {name: "DS_MAD", value: "-"}, {name: "TM_MAD", value: "local"}}, shared...)),
-		begin(ctx, s, datastores, "default", append(conf{{name: "TYPE", value: "0"}, {name: "DS_MAD", value: "fs"}, {name: "TM_MAD", value: "local"}}, shared...)),
-		begin(ctx, s, datastores, "files", append(conf{{name: "TYPE", value: "2"}, {name: "DS_MAD", value: "fs"}, {name: "TM_MAD", value: "local"}}, shared...)),
-		begin(ctx, s, marketplaces, "OpenNebula Public", conf{{name: "STATE", value: "0"}}),
-		begin(ctx, s, marketplaces, "Linux Containers", conf{{name: "STATE", value: "1"}}),
-		begin(ctx, s, groups, "oneadmin", nil),
-		begin(ctx, s, groups, "users", nil),
-	)
-}
-
-func begin(ctx context.Context, s *store, k kind, name string, more conf) error {
-	_, err := add(ctx, s, k, name, append(more, attribute{name: "TEMPLATE"}))
-	return err
+	stores := func(number, driver string) conf {
+		return conf{
+			{name: "TYPE", value: number}, {name: "DS_MAD", value: driver}, {name: "TM_MAD", value: "local"},
+			{name: "CLUSTERS", pairs: conf{{name: "ID", value: "0"}}},
+		}
+	}
+	state := func(number string) conf { return conf{{name: "STATE", value: number}} }
+	for _, thing := range []struct {
+		kind
+		name string
+		more conf
+	}{
+		{clusters, "default", nil},
+		{datastores, "system", stores("1", "-")}, {datastores, "default", stores("0", "fs")}, {datastores, "files", stores("2", "fs")},
+		{marketplaces, "OpenNebula Public", state("0")}, {marketplaces, "Linux Containers", state("1")},
+		{groups, "oneadmin", nil}, {groups, "users", nil},
+	} {
+		if _, err := add(ctx, s, thing.kind, thing.name, append(thing.more, attribute{name: "TEMPLATE"})); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func add(ctx context.Context, s *store, k kind, name string, more conf) (int, error) {
@@ -145,7 +154,7 @@ func (o *oned) save(ctx context.Context, k kind, id int, c conf) error {
 	return o.store.put(ctx, k.table, id, c.get("NAME"), document(k, c))
 }
 
-func (o *oned) pool(k kind) func(context.Context, user, params) (any, error) {
+func (o *oned) pool(k kind) action {
 	return func(ctx context.Context, _ user, _ params) (any, error) {
 		rows, err := o.store.rows(ctx, k.table)
 		if err != nil {
@@ -160,7 +169,7 @@ func (o *oned) pool(k kind) func(context.Context, user, params) (any, error) {
 }
 
 // edit changes a thing by the attributes that a call gives.
-func (o *oned) edit(k kind, change func(thing, given conf) (conf, error)) func(context.Context, user, params) (any, error) {
+func (o *oned) edit(k kind, change func(thing, given conf) (conf, error)) action {
 	return func(ctx context.Context, _ user, p params) (any, error) {
 		id := p.number(0)
 		thing, err := o.load(ctx, k, id)
@@ -195,7 +204,7 @@ func (o *oned) named(ctx context.Context, k kind, name string) error {
 }
 
 // allocateNamed creates what has nothing but a name.
-func (o *oned) allocateNamed(k kind) func(context.Context, user, params) (any, error) {
+func (o *oned) allocateNamed(k kind) action {
 	return func(ctx context.Context, _ user, p params) (any, error) {
 		if err := o.named(ctx, k, p.text(0)); err != nil {
 			return nil, err
@@ -212,7 +221,7 @@ func (o *oned) addOwn(ctx context.Context, k kind, name string, more conf) (int,
 }
 
 // allocateClustered creates what is in clusters, by its attributes.
-func (o *oned) allocateClustered(k kind, arrange func(oned, given conf) (conf, error)) func(context.Context, user, params) (any, error) {
+func (o *oned) allocateClustered(k kind, arrange func(oned, given conf) (conf, error)) action {
 	return func(ctx context.Context, _ user, p params) (any, error) {
 		given, err := parseTemplate(p.text(0))
 		if err != nil {
@@ -235,7 +244,8 @@ func (o *oned) allocateClustered(k kind, arrange func(oned, given conf) (conf, e
 }
 
 func datastore(oned, given conf) (conf, error) {
-	driver, number := given.get("DS_MAD"), map[string]string{"": "0", "IMAGE_DS": "0", "SYSTEM_DS": "1", "FILE_DS": "2"}[given.get("TYPE")]
+	driver := given.get("DS_MAD")
+	number := map[string]string{"": "0", "IMAGE_DS": "0", "SYSTEM_DS": "1", "FILE_DS": "2"}[given.get("TYPE")]
 	if number == "1" && driver == "" {
 		driver = "-"
 	} else if !oned.has("DS_MAD_CONF", driver) {
@@ -268,7 +278,7 @@ func addRange(thing, given conf) (conf, error) {
 		if a.name != "AR" {
 			continue
 		}
-		if a.pairs.get("SIZE") == "" || !slices.Contains([]string{"IP4", "IP6", "IP4_6", "ETHER", "IP6_STATIC", "IP4_6_STATIC"}, a.pairs.get("TYPE")) {
+		if a.pairs.get("SIZE") == "" || a.pairs.get("TYPE") == "" {
 			return nil, errors.New("an address range needs TYPE and SIZE")
 		}
 		number := strconv.Itoa(len(ranges))
@@ -336,7 +346,7 @@ func (o *oned) addHost(ctx context.Context, _ user, p params) (any, error) {
 }
 
 // inCluster puts a thing into a cluster, or takes it out.
-func (o *oned) inCluster(k kind, in bool) func(context.Context, user, params) (any, error) {
+func (o *oned) inCluster(k kind, in bool) action {
 	return func(ctx context.Context, _ user, p params) (any, error) {
 		cluster, id := p.number(0), p.number(1)
 		if _, err := o.load(ctx, clusters, cluster); err != nil {

@@ -72,8 +72,10 @@ class AddressRange
   end
 
   def check(range)
-    fixed = IDENTITY.find { |name| @values.key?(name) && !range[name].to_s.casecmp?(@values[name]) } or return
-    raise Refusal, "#{title} has the #{fixed} #{range[fixed]} in OpenNebula, which cannot be changed: declare that, or leave it out"
+    fixed = IDENTITY.find { |name| @values.key?(name) && !range[name].to_s.casecmp?(@values[name]) }
+    fixed or return
+    raise Refusal, "#{title} has the #{fixed} #{range[fixed]} in OpenNebula, which cannot be changed: " \
+                   'declare that, or leave it out'
   end
 
   # OpenNebula itself would lease such addresses twice.
@@ -114,7 +116,8 @@ class AddressRange
 
   def check_needs
     missing = TYPES[@type].find { |name| !@values.key?(name) }
-    missing and raise Refusal, "#{title} is of the type #{@type}, which needs #{missing == 'IP' ? 'its first address: give ip' : "#{missing}: give it below attributes"}"
+    mend = missing == 'IP' ? 'its first address: give ip' : "#{missing}: give it below attributes"
+    missing and raise Refusal, "#{title} is of the type #{@type}, which needs #{mend}"
     @values.key?('IP') && !TYPES[@type].include?('IP') and
       raise Refusal, "#{title} is of the type #{@type}, which has no IPv4 addresses: leave ip out, or make it IP4"
     span && span.last > LAST and

@@ -9,7 +9,7 @@ class Cluster < Item
 
   def initialize(entry)
     super
-    @attributes = entry.attributes('NAME' => 'name', **Declaration::OURS)
+    @attributes = entry.attributes('NAME' => 'name')
   end
 
   private

@@ -18,7 +18,7 @@ class Datastore < Clustered
       raise Refusal, "#{title} is of the type system, which has no driver: leave the key out, its transfer decides"
     @driver = entry.text('driver', @type == 'system' ? nil : 'fs')
     @transfer = entry.text('transfer', 'local')
-    @attributes = entry.attributes({ **DECIDED, **Declaration::OURS })
+    @attributes = entry.attributes(DECIDED)
   end
 
   def check(one, declaration)
@@ -42,7 +42,8 @@ class Datastore < Clustered
     section = one.configuration.get_elements('DS_MAD_CONF').find { |conf| conf.elements['NAME']&.text == @driver }
     required = section&.elements&.[]('REQUIRED_ATTRS')&.text.to_s.split(',').map { |name| name.strip.upcase }
     missing = required - @attributes.keys
-    missing.empty? or raise Refusal, "#{title}: the driver #{@driver} needs the attribute #{missing.first}: give it below attributes"
+    missing.empty? or
+      raise Refusal, "#{title}: the driver #{@driver} needs the attribute #{missing.first}: give it below attributes"
   end
 
   def create(one)

@@ -2,13 +2,6 @@
 
 require 'psych'
 require_relative '../source'
-
-# The cloud file, all of it checked.
-class Declaration
-  # Attributes that are this tool's own.
-  OURS = { 'MANAGED_BY' => :none }.freeze
-end
-
 require_relative 'cluster'
 require_relative 'datastore'
 require_relative 'group'

@@ -7,8 +7,10 @@ require_relative '../refusal'
 class Entry
   # OpenNebula takes no others in names.
   NAME = %r{\A[^&|:\\";/'\#{}$<>[:cntrl:]]{1,128}\z}.freeze
-  # As the parsers of OpenNebula, and what they write, take it.
+  # OpenNebula keeps these only, and in XML.
   ATTRIBUTE = /\A[A-Z_][A-Z0-9_]*\z/.freeze
+  # Those that are this tool's own.
+  OURS = { 'MANAGED_BY' => :none }.freeze
   FORBIDDEN = /[[:cntrl:]&&[^\t\n]]|\]\]>/.freeze
 
   def self.kind(value)
@@ -113,9 +115,9 @@ class Entry
     name = given.to_s.upcase
     name.match?(ATTRIBUTE) or
       raise Refusal, "#{title} has the attribute #{given.inspect}: its name must be of letters, digits and _"
-    key = decided[name]
-    key and raise Refusal, "#{title} has the attribute #{name}, which is decided #{key == :none ? 'by this tool: leave it out' : "by the key #{key}: give it there"}"
-    name
+    key = OURS.merge(decided)[name] or return name
+    mend = key == :none ? 'by this tool: leave it out' : "by the key #{key}: give it there"
+    raise Refusal, "#{title} has the attribute #{name}, which is decided #{mend}"
   end
 
   def vector(name, value)

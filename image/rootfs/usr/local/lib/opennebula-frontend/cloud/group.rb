@@ -10,7 +10,8 @@ class Group < Item
 
   def initialize(entry)
     super
-    name.include?(' ') and raise Refusal, "#{title} has a space in its name, which OpenNebula does not take in groups: write it without"
+    name.include?(' ') and
+      raise Refusal, "#{title} has a space in its name, which OpenNebula does not take in groups: write it without"
     return unless entry.given?('quotas')
 
     name == 'oneadmin' and raise Refusal, "#{title} cannot have quotas, OpenNebula sets it no limits: leave quotas out"

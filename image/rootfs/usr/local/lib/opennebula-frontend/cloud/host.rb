@@ -21,7 +21,7 @@ class Host < Item
     @driver = entry.choice('driver', DRIVERS, 'kvm')
     @cluster = entry.given?('cluster') && Entry.name("#{title}: cluster", entry['cluster'])
     @host_key = entry.given?('hostKey') && HostKey.read(title, entry['hostKey'])
-    @attributes = entry.attributes({ 'NAME' => 'name', 'LABELS' => 'labels', **Declaration::OURS }).merge(labels)
+    @attributes = entry.attributes('NAME' => 'name', 'LABELS' => 'labels').merge(labels)
   end
 
   def check(one, declaration)
@@ -46,8 +46,10 @@ class Host < Item
 
   def labels
     labels = @entry.list('labels')
-    wrong = labels.find { |label| !label.is_a?(String) || label.match?(/[,[:cntrl:]]|\A\s*\z/) }
-    wrong.nil? or raise Refusal, "#{title}: the label #{Entry.kind(wrong)} must be a text without commas (write numbers in quotes)"
+    labels.each do |label|
+      label.is_a?(String) && !label.match?(/[,[:cntrl:]]|\A\s*\z/) and next
+      raise Refusal, "#{title}: the label #{Entry.kind(label)} must be a text without commas (write numbers in quotes)"
+    end
     labels.empty? ? {} : { 'LABELS' => labels.join(',') }
   end
 

@@ -63,6 +63,6 @@ class Item
     known = declaration.names(kind) + one.all(kind).map(&:name)
     wrong = names.find { |name| !known.include?(name) } or return
     raise Refusal, "#{title} names the #{OpenNebula::KINDS[kind].title} #{wrong}, which is neither declared nor in OpenNebula" \
-                   "#{Refusal.hint(wrong, known)}: declare it, or name one of #{known.uniq.join(', ')}"
+                   "#{Refusal.hint(wrong, known)}: declare it, or name one of #{known.uniq.sort.join(', ')}"
   end
 end

@@ -10,7 +10,7 @@ class Marketplace < Item
   def check(one, _declaration)
     one.find(kind, name) and return
     known = one.all(kind).map(&:name)
-    raise Refusal, "#{title} is not in OpenNebula#{Refusal.hint(name, known)}: name one of #{known.join(', ')}"
+    raise Refusal, "#{title} is not in OpenNebula#{Refusal.hint(name, known)}: name one of #{known.sort.join(', ')}"
   end
 
   def apply(one, report)

@@ -21,9 +21,11 @@ class Network < Clustered
   def initialize(entry)
     super
     @driver = entry.text('driver', 'bridge')
-    @attributes = entry.attributes({ **DECIDED, **Declaration::OURS })
+    @attributes = entry.attributes(DECIDED)
     @attributes['BRIDGE'] = entry.text('bridge') if entry.given?('bridge')
-    @ranges = entry.list('addressRanges').map.with_index(1) { |range, i| AddressRange.new("#{title}, address range #{i}", range) }
+    @ranges = entry.list('addressRanges').map.with_index(1) do |range, i|
+      AddressRange.new("#{title}, address range #{i}", range)
+    end
     refuse_overlap
   end
 
@@ -79,7 +81,9 @@ class Network < Clustered
     pairs.each { |range, present| present ? grow(one, thing, range, present, report) : add(one, thing, range, report) }
     return unless thing.managed?
 
-    left.each { |ar| report.say("#{title}: the address range #{AddressRange.words(ar)} is no longer declared; it stays, remove it in OpenNebula") }
+    left.each do |ar|
+      report.say("#{title}: the address range #{AddressRange.words(ar)} is no longer declared; it stays, remove it in OpenNebula")
+    end
   end
 
   def add(one, thing, range, report)
@@ -88,10 +92,11 @@ class Network < Clustered
   end
 
   def grow(one, thing, range, present, report)
+    words = "#{title}: the address range #{AddressRange.words(present)}"
     range.smaller?(present) and
-      report.say("#{title}: the address range #{AddressRange.words(present)} has more than the #{range.size} addresses declared; it stays as it is")
+      report.say("#{words} has more than the #{range.size} addresses declared; it stays as it is")
     wanted = range.update(present) or return
     one.call('vn.update_ar', thing.id, Template.xml('AR' => wanted))
-    report.changed("#{title}: the address range #{AddressRange.words(present)} is #{range} now")
+    report.changed("#{words} is #{AddressRange.words(wanted)} now")
   end
 end

@@ -67,7 +67,8 @@ class Ssh
     if other.include?(host.host_key)
       known.forget(host.name)
     elsif other.any? { |key| key.type == host.host_key.type }
-      @report.failed("known_hosts has another key of #{host.name}, which somebody else wrote: remove it (ssh-keygen -R #{host.name}), or declare that one")
+      @report.failed("known_hosts has another key of #{host.name}, which somebody else wrote: " \
+                     "remove it (ssh-keygen -R #{host.name}), or declare that one")
     else
       known.put(host.name, host.host_key)
       @report.changed("known_hosts: the declared key of #{host.name}, #{host.host_key.fingerprint}")
@@ -82,8 +83,9 @@ class Ssh
       known.put(host.name, scan.keys.first)
       @report.changed("known_hosts: the collected key of #{host.name}, #{scan.keys.first.fingerprint}")
     elsif (keys & scan.keys).empty?
-      @report.failed("the host key of #{host.name} changed: it is #{scan.keys.first.fingerprint} now, and #{keys.first.fingerprint} is known; " \
-                     'give hostKey where the machine was reinstalled, and look for an attacker where it was not')
+      @report.failed("the host key of #{host.name} changed: it is #{scan.keys.first.fingerprint} now, " \
+                     "and #{keys.first.fingerprint} is known; give hostKey where the machine was reinstalled, " \
+                     'and look for an attacker where it was not')
     end
   end
 
@@ -91,6 +93,7 @@ class Ssh
     text = "#{host.name} does not answer SSH at #{host.address}, port #{host.port}#{": #{reason}" unless reason.empty?}"
     return @report.say("#{text}; its key is known already") if known
 
-    @report.failed("#{text}; its host key is not known yet, so that drivers take the first that they meet: start it, or give hostKey")
+    @report.failed("#{text}; its host key is not known yet, so that drivers take the first that they meet: " \
+                   'start it, or give hostKey')
   end
 end
