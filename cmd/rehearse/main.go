@@ -104,6 +104,7 @@ What it builds for itself is kept in the cache folder (XDG_CACHE_HOME, else
 	f.Uint16Var(&o.registryPort, "registry-port", 5000, "port of the lab's registry")
 	f.Uint16Var(&o.packagesPort, "packages-port", 5001, "port of the lab's package repository")
 	f.BoolVar(&o.thorough, "thorough", false, "also install the chart's examples, and upgrade, break, lose and restore releases")
+	f.StringVar(&o.only, "run", "", "run only the tests of the suite that match a `pattern`, as go test -run has it")
 	f.StringVar(&o.previous, "previous", "7.0.2", "OpenNebula's release to upgrade from, with --thorough")
 	f.StringVar(&o.previousPackages, "previous-packages", "", "`folder` of its .deb files")
 	f.BoolVar(&o.keep, "keep", false, "leave it running; take it away with: rehearse down")

@@ -28,6 +28,7 @@ type options struct {
 	network                            string
 	registryPort, packagesPort         uint16
 	thorough                           bool
+	only                               string
 	previous, previousPackages         string
 	keep, yes, keeper                  bool
 }

@@ -362,6 +362,7 @@ func (r *rehearsal) suiteFlags() []string {
 		"-kubeconfig=" + r.kubeconfig, "-namespace=" + releaseName, "-release=" + releaseName,
 		"-image=" + r.image.Reference, "-installed",
 		fmt.Sprintf("-plain-http=%t", r.isPlain()),
+		"-run=" + r.options.only,
 		fmt.Sprintf("-stand-ins=%t", r.source != nil && !r.source.Real),
 	}
 	if !r.options.thorough {
