@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"helm.sh/helm/v3/pkg/chart/loader"
+	"helm.sh/helm/v3/pkg/chartutil"
 
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/registry"
 	"github.com/pablodelarco/opennebula-helm/image"
@@ -120,6 +121,18 @@ func TestWrongValuesAreNamed(t *testing.T) {
 			map[string]any{"services": map[string]any{"api": map[string]any{"type": "Public"}}}, "/services/api/type"},
 		"port out of range": {
 			map[string]any{"externalDatabase": map[string]any{"port": 70000}}, "/externalDatabase/port"},
+		"no quantity": {
+			map[string]any{"persistence": map[string]any{"data": map[string]any{"size": "big"}}}, "must be 'a quantity, such as 20Gi'"},
+		"public URL with a path": {
+			map[string]any{"publicUrl": "https://example.org/cloud"}, "without a path, since FireEdge cannot be served below one"},
+		"several front-ends": {
+			map[string]any{"replicas": 3}, "a Raft zone of several front-ends is not made yet"},
+		"privileged port": {
+			map[string]any{"ssh": map[string]any{"containerPort": 22}}, "1024 or more"},
+		"unknown driver of a host": {
+			map[string]any{"hosts": []any{map[string]any{"name": "a", "driver": "xen"}}}, "'kvm', 'qemu', 'lxc'"},
+		"host without a name": {
+			map[string]any{"hosts": []any{map[string]any{"address": "10.0.0.1"}}}, "missing property 'name'"},
 		"broken digest": {
 			map[string]any{"image": map[string]any{"digest": "sha256:12"}}, "/image/digest"},
 	} {
@@ -144,6 +157,24 @@ mariadb:
 		"at '/mariadb': additional properties 'passwort' not allowed; at '/mariadb/image/tag': got number, want string; ")
 	other := errors.New("another error")
 	assert.Equal(t, other, oneSentence(other))
+}
+
+func TestContradictionsAreNamed(t *testing.T) {
+	for name, test := range map[string]struct{ values, want string }{
+		"two hosts with one name":    {"hosts: [{name: kvm1}, {name: kvm1}]", "hosts has kvm1 twice"},
+		"Ingress without a URL":      {"ingress: {enabled: true}", "ingress.enabled needs publicUrl"},
+		"backups on a single mount":  {"{backup: {enabled: true}, persistence: {data: {accessModes: [ReadWriteOncePod]}}}", "give its accessModes ReadWriteOnce"},
+		"bucket without a name":      {"backup: {enabled: true, s3: {enabled: true, endpoint: \"http://s3\", existingSecret: s3}}", "backup.s3.bucket is empty"},
+		"monitor without exporter":   {"metrics: {serviceMonitor: {enabled: true}}", "needs metrics.enabled"},
+		"certificate without issuer": {"{publicUrl: \"https://a\", tls: {certManager: {enabled: true}}}", "needs the name of an issuer"},
+		"fetch from nowhere":         {"restore: {backup: a, fromS3: true}", "restore.fromS3 needs backup.s3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			values, err := chartutil.ReadValues([]byte(test.values))
+			require.NoError(t, err)
+			assert.ErrorContains(t, Check(Name, values), test.want)
+		})
+	}
 }
 
 func TestSetScalar(t *testing.T) {
