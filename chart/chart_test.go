@@ -167,7 +167,7 @@ func TestContradictionsAreNamed(t *testing.T) {
 		"bucket without a name":      {"backup: {enabled: true, s3: {enabled: true, endpoint: \"http://s3\", existingSecret: s3}}", "backup.s3.bucket is empty"},
 		"monitor without exporter":   {"metrics: {serviceMonitor: {enabled: true}}", "needs metrics.enabled"},
 		"certificate without issuer": {"{publicUrl: \"https://a\", tls: {certManager: {enabled: true}}}", "needs the name of an issuer"},
-		"fetch from nowhere":         {"restore: {backup: a, fromS3: true}", "restore.fromS3 needs backup.s3"},
+		"fetch from nowhere":         {"restore: {backup: a, fromS3: true}", "backup.s3.bucket is empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			values, err := chartutil.ReadValues([]byte(test.values))
