@@ -67,7 +67,7 @@ func TestCloudRefuses(t *testing.T) {
 		"a forbidden name":       {"clusters: [{name: a/b}]", `cluster 1 of clusters: the name is "a/b"; it must be a text`},
 		"two hosts":              {"hosts: [{name: kvm1}, {name: kvm2}, {name: kvm1}]", "there are two hosts named kvm1: give each a name of its own"},
 		"two networks":           {"virtualNetworks: [{name: a}, {name: a}]", "there are two virtual networks named a"},
-		"unknown key of a host":  {"hosts: [{name: kvm1, addres: x}]", "the host kvm1 has the key addres, which is not known (did you mean address?)"},
+		"unknown key of a host":  {"hosts: [{name: kvm1, portt: 1}]", "the host kvm1 has the key portt, which is not known (did you mean port?)"},
 		"name of several words":  {"hosts: [{name: kvm 1}]", "the host kvm 1: the name must be a host name or an IPv4 address"},
 		"name of no address":     {"hosts: [{name: 10.0.0.300}]", "the host 10.0.0.300: the name must be a host name"},
 		"name of a pattern":      {"hosts: [{name: \"*\"}]", "the host *: the name must be a host name"},

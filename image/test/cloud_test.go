@@ -37,7 +37,7 @@ virtualNetworks:
       - {type: ETHER, mac: "02:00:0A:00:01:00", size: 10, attributes: {NOTE: kept}}
   - name: vlan
     driver: 802.1Q
-    attributes: {PHYDEV: eth0, AUTOMATIC_VLAN_ID: YES}
+    attributes: {PHYDEV: eth0, AUTOMATIC_VLAN_ID: YES, SECURITY_GROUPS: 0}
 marketplaces: {OpenNebula Public: false, Linux Containers: false}
 groups:
   - {name: dev, quotas: {vms: 10, cpu: 20.5, disk: 1000, datastores: [{name: ssd, size: 5000}], networks: [{name: lan, leases: 5}]}}
@@ -221,15 +221,17 @@ func TestCloudLeftovers(t *testing.T) {
 		d.write("config", name, fragment.(string))
 	}
 	d.running()
+	// A pod's Service answers at port 22.
+	require.NoError(t, os.WriteFile(d.path("data", ".ssh/config"), []byte("Host "+hostname+"\n  Port 2222\n"+d.read(".ssh/config")), 0o600))
 	api := d.api("oneadmin", password)
 	d.accept(aCloud)
-	busy, err := api.CreateHost("frontend", "dummy", "dummy") // as if created by the role, which knows no dummies
+	busy, err := api.CreateHost(hostname, "dummy", "dummy") // as if created by the role, which knows no dummies
 	require.NoError(t, err)
 	require.NoError(t, api.Update("host", busy, `MANAGED_BY = "opennebula-helm"`))
 	require.NoError(t, eventually(t, time.Minute, func() error { return d.monitored(busy) }))
 	vm, err := api.CreateVM("NAME = busy\nCPU = 0.1\nMEMORY = 16\n")
 	require.NoError(t, err)
-	require.NoError(t, eventually(t, time.Minute, func() error { return d.vmState(vm, frontend.VMActive) }))
+	require.NoError(t, eventually(t, time.Minute, func() error { return d.vmState(vm, frontend.VMActive, frontend.VMRunning) }))
 	_, err = api.CreateHost("mine", "dummy", "dummy")
 	require.NoError(t, err)
 
@@ -248,17 +250,17 @@ func TestCloudLeftovers(t *testing.T) {
 	assert.NoFileExists(t, d.path("data", ".ssh/config.cloud"))
 
 	require.NoError(t, api.TerminateVM(vm))
-	require.NoError(t, eventually(t, time.Minute, func() error { return d.vmState(vm, frontend.VMDone) }))
+	require.NoError(t, eventually(t, time.Minute, func() error { return d.vmState(vm, frontend.VMDone, 0) }))
 	assert.Contains(t, d.accept("{}"), "deleted the host frontend")
 	hosts := d.inventory()["host"]
 	assert.Len(t, hosts, 1)
 	assert.Contains(t, hosts, "mine")
 }
 
-func (d *deployment) vmState(id int64, want int) error {
+func (d *deployment) vmState(id int64, state, lcmState int) error {
 	vm, err := d.api("oneadmin", password).VM(id)
-	if err == nil && vm.State != want {
-		err = fmt.Errorf("the virtual machine is in state %d", vm.State)
+	if err == nil && (vm.State != state || vm.LCMState != lcmState) {
+		err = fmt.Errorf("the virtual machine is in state %d/%d", vm.State, vm.LCMState)
 	}
 	return err
 }
