@@ -120,7 +120,7 @@ func (r *rehearsal) runStages(ctx context.Context) error {
 		{"image", r.options.image == "", r.useImage},
 		{"chart", false, r.publishChart},
 		{"cluster", r.options.kubeconfig != "", r.startCluster},
-		{"database image", r.options.kubeconfig != "", r.buildDatabaseImage},
+		{"other images", r.options.kubeconfig != "", r.buildOtherImages},
 		{"previous release", !r.options.thorough, r.publishPrevious},
 		{"install", false, r.install},
 		{"suite", false, r.runSuite},

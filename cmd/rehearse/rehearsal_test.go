@@ -175,7 +175,7 @@ func startCluster(t *testing.T) (kubeconfig, registryAddress string) {
 func TestKilled(t *testing.T) {
 	p := requireLab(t)
 	cmd := exec.Command(compiled)
-	out := &watcher{want: "database image", met: func() { _ = cmd.Process.Kill() }}
+	out := &watcher{want: "other images", met: func() { _ = cmd.Process.Kill() }}
 	cmd.Stdout = out
 	require.Error(t, cmd.Run())
 	require.Equal(t, syscall.SIGKILL, cmd.ProcessState.Sys().(syscall.WaitStatus).Signal(), out.String())

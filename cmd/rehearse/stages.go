@@ -274,18 +274,31 @@ func (r *rehearsal) startCluster(ctx context.Context) (string, error) {
 	return "Kubernetes " + tools.Kubernetes().Version + " on one node, " + c.Address(), nil
 }
 
-// buildDatabaseImage makes the lab's own mariadb, under the official one's name.
-func (r *rehearsal) buildDatabaseImage(ctx context.Context) (string, error) {
-	const tag = "10.11"
-	built, err := r.build(ctx, builder.Build{
-		Context:    filepath.Join(r.checkout, "e2e/lab/images/mariadb"),
-		Repository: r.registry.Address() + "/library/mariadb",
-		Log:        filepath.Join(r.state, "database-build.log"),
-	})
-	if err != nil {
-		return "", err
+// buildOtherImages makes the lab's own of what the chart pulls beside the front-end's,
+// under the official ones' names: those whose sources are in e2e/lab/images.
+func (r *rehearsal) buildOtherImages(ctx context.Context) (string, error) {
+	var made []string
+	for _, other := range []struct{ name, values string }{
+		{"mariadb", "mariadb.image"}, {"rclone", "backup.s3.image"},
+	} {
+		wanted, err := chart.ImageAt(chart.Find(r.checkout), r.values, other.values)
+		if err != nil {
+			return "", err
+		}
+		built, err := r.build(ctx, builder.Build{
+			Context:    filepath.Join(r.checkout, "e2e/lab/images", other.name),
+			Repository: r.registry.Address() + "/" + wanted.Repository,
+			Log:        filepath.Join(r.state, other.name+"-build.log"),
+		})
+		if err != nil {
+			return "", err
+		}
+		if err := image.Tag(ctx, built.Reference, []string{wanted.Tag}, image.PlainHTTP(true)...); err != nil {
+			return "", err
+		}
+		made = append(made, wanted.Repository+":"+wanted.Tag)
 	}
-	return "mariadb:" + tag + ", a stand-in for the official one", image.Tag(ctx, built.Reference, []string{tag}, image.PlainHTTP(true)...)
+	return strings.Join(made, ", ") + ", stand-ins for the official ones", nil
 }
 
 func (r *rehearsal) install(ctx context.Context) (string, error) {
