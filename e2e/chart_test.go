@@ -39,9 +39,13 @@ func (s *ChartSuite) within(d time.Duration) context.Context {
 	return ctx
 }
 
-// values of a test, the last win; what a suite needs is below them.
+// values of a test, the last win; what a suite needs is below them, but for the Ingress.
 func values(over ...map[string]any) map[string]any {
-	return overlay(append([]map[string]any{frontend.Values()}, over...)...)
+	base := frontend.Values()
+	for _, published := range []string{"ingress", "publicUrl", "tls"} {
+		delete(base, published)
+	}
+	return overlay(append([]map[string]any{base}, over...)...)
 }
 
 // overlay lays values over others, as Helm does with several files.
@@ -94,6 +98,11 @@ func (s *ChartSuite) install(ctx context.Context, r chart.Release) *frontend.Fro
 	f, err := frontend.Find(ctx, *kubeconfig, r.Namespace, r.Name)
 	s.Require().NoError(err)
 	s.seen(ctx, f, "installed", start)
+	// A Service knows the pod a moment after it is ready.
+	s.Require().NoError(frontend.Eventually(ctx, func() error {
+		_, err := s.api(ctx, f).UserName()
+		return err
+	}))
 	return f
 }
 

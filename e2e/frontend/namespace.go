@@ -29,7 +29,7 @@ func CreateNamespace(ctx context.Context, kubeconfig, name string) error {
 }
 
 // DeleteNamespace removes a namespace with all that is in it, volumes too, and
-// waits until it is gone.
+// waits until it is gone. Its pods are given no time.
 func DeleteNamespace(ctx context.Context, kubeconfig, name string) error {
 	client, err := connect(kubeconfig)
 	if err != nil {
@@ -37,6 +37,10 @@ func DeleteNamespace(ctx context.Context, kubeconfig, name string) error {
 	}
 	if err := client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
 		return fmt.Errorf("delete the namespace %s: %w", name, err)
+	}
+	now := int64(0)
+	if err := client.CoreV1().Pods(name).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{}); err != nil {
+		return fmt.Errorf("end the Pods of %s: %w", name, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
 	defer cancel()

@@ -144,6 +144,7 @@ func (c *Cluster) programs(ctx context.Context) error {
 		"--authorization-mode=RBAC", "--allow-privileged=true",
 		"--client-ca-file="+pki+"/ca.crt",
 		"--tls-cert-file="+pki+"/apiserver.crt", "--tls-private-key-file="+pki+"/apiserver.key",
+		"--kubelet-preferred-address-types=InternalIP", // no DNS knows the node's name
 		"--kubelet-client-certificate="+pki+"/admin.crt", "--kubelet-client-key="+pki+"/admin.key",
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file="+pki+"/accounts.crt", "--service-account-signing-key-file="+pki+"/accounts.key")
