@@ -147,7 +147,7 @@ username: {{ .username }}
 secret: {{ required "externalDatabase.existingSecret is empty: give the name of a Secret with the password" .existingSecret }}
 key: {{ .passwordKey }}
 {{- if .tls.enabled }}
-tls: {enabled: true, caSecret: {{ .tls.caSecret | quote }}, caKey: {{ .tls.caKey | quote }}}
+tls: {verify: {{ .tls.verify }}, caSecret: {{ .tls.caSecret | quote }}, caKey: {{ .tls.caKey | quote }}}
 {{- end }}
 {{- end -}}
 {{- end -}}

@@ -48,7 +48,7 @@ resources: {{- toYaml . | nindent 2 }}
 - {name: ONE_DB_NAME, value: {{ .database | quote }}}
 - {name: ONE_DB_PASSWORD_FILE, value: /run/secrets/database/password}
 {{- with .tls }}
-- {name: ONE_DB_TLS, value: "yes"}
+- {name: ONE_DB_TLS, value: {{ ternary "verified" "unverified" .verify }}}
 {{- if .caSecret }}
 - {name: ONE_DB_TLS_CA_FILE, value: /run/secrets/database-ca/ca.crt}
 {{- end }}
