@@ -39,7 +39,6 @@ func (s *ChartSuite) TestBackup() {
 	s.requireContent(ctx, f, kept)
 	s.requireWorks(ctx, f)
 	s.seen(ctx, f, "restored into another namespace", start)
-	s.T().Logf("oneadmin has the password of the second namespace, which the backup does not know")
 
 	// The next backup is one more, and the first is still there.
 	_, err = f.RunCronJob(ctx, "-backup")

@@ -245,7 +245,7 @@ args:
     [ -f "{{ $local }}/$BACKUP/SHA256SUMS" ] || { echo "there is no $BACKUP in {{ $bucket }}" >&2; exit 1; }
   {{- else }}
   - |
-    rclone copy --immutable -v --exclude '.*/**' --exclude '*.log' "{{ $local }}" "{{ $bucket }}"
+    rclone copy --immutable -v --include '/opennebula-*/**' "{{ $local }}" "{{ $bucket }}"
     {{- if $s3.keepDays }}
     rclone delete --min-age {{ $s3.keepDays }}d --rmdirs -v "{{ $bucket }}"
     {{- end }}
