@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"os"
@@ -98,6 +99,9 @@ func (s *ChartSuite) install(ctx context.Context, r chart.Release) *frontend.Fro
 	f, err := frontend.Find(ctx, *kubeconfig, r.Namespace, r.Name)
 	s.Require().NoError(err)
 	s.seen(ctx, f, "installed", start)
+	if _, err := f.Address(ctx, "api", "xmlrpc"); err != nil {
+		return f // nobody outside can ask it
+	}
 	// A Service knows the pod a moment after it is ready.
 	s.Require().NoError(frontend.Eventually(ctx, func() error {
 		_, err := s.api(ctx, f).UserName()
@@ -144,9 +148,13 @@ func (s *ChartSuite) requireWorks(ctx context.Context, f *frontend.Frontend) {
 
 // requireModules loads all that a browser would.
 func (s *ChartSuite) requireModules(ctx context.Context, sunstone *frontend.Sunstone) {
-	page, err := sunstone.Get(ctx, sunstone.URL())
-	s.Require().NoError(err)
-	s.Require().Equal(http.StatusOK, page.Status)
+	var page frontend.Answer
+	s.Require().NoError(frontend.Eventually(ctx, func() (err error) {
+		if page, err = sunstone.Get(ctx, sunstone.URL()); err == nil && page.Status != http.StatusOK {
+			err = fmt.Errorf("%s answers %d", sunstone.URL(), page.Status)
+		}
+		return err
+	}))
 	scripts, err := sunstone.Scripts(page.Body)
 	s.Require().NoError(err)
 	s.Require().GreaterOrEqual(len(scripts), 2, "the page's own script and at least one module")

@@ -29,13 +29,17 @@ func CreateNamespace(ctx context.Context, kubeconfig, name string) error {
 }
 
 // DeleteNamespace removes a namespace with all that is in it, volumes too, and
-// waits until it is gone. Its pods are given no time.
+// waits until it is gone. Its pods are given no time. It is no error if there is none.
 func DeleteNamespace(ctx context.Context, kubeconfig, name string) error {
 	client, err := connect(kubeconfig)
 	if err != nil {
 		return err
 	}
-	if err := client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+	err = client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("delete the namespace %s: %w", name, err)
 	}
 	now := int64(0)
