@@ -99,15 +99,20 @@ func (s *ChartSuite) install(ctx context.Context, r chart.Release) *frontend.Fro
 	f, err := frontend.Find(ctx, *kubeconfig, r.Namespace, r.Name)
 	s.Require().NoError(err)
 	s.seen(ctx, f, "installed", start)
+	s.requireReachable(ctx, f)
+	return f
+}
+
+// requireReachable asks until the API answers: a Service knows the pod a moment after it
+// is ready. An API that nobody outside can ask is left.
+func (s *ChartSuite) requireReachable(ctx context.Context, f *frontend.Frontend) {
 	if _, err := f.Address(ctx, "api", "xmlrpc"); err != nil {
-		return f // nobody outside can ask it
+		return
 	}
-	// A Service knows the pod a moment after it is ready.
 	s.Require().NoError(frontend.Eventually(ctx, func() error {
 		_, err := s.api(ctx, f).UserName()
 		return err
 	}))
-	return f
 }
 
 // upgrade a release.
@@ -115,6 +120,7 @@ func (s *ChartSuite) upgrade(ctx context.Context, f *frontend.Frontend, r chart.
 	start := time.Now()
 	s.Require().NoError(chart.Upgrade(ctx, r))
 	s.seen(ctx, f, "upgraded", start)
+	s.requireReachable(ctx, f)
 }
 
 // seen logs how long something took, and the stages of the pod's start.
@@ -135,10 +141,7 @@ func (s *ChartSuite) api(ctx context.Context, f *frontend.Frontend) *frontend.AP
 
 // requireWorks asks the API and Sunstone as oneadmin.
 func (s *ChartSuite) requireWorks(ctx context.Context, f *frontend.Frontend) {
-	s.Require().NoError(frontend.Eventually(ctx, func() error {
-		_, err := s.api(ctx, f).UserName()
-		return err
-	}))
+	s.requireReachable(ctx, f)
 	sunstone, err := f.Sunstone(ctx)
 	s.Require().NoError(err)
 	s.requireModules(ctx, sunstone)

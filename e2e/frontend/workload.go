@@ -113,8 +113,14 @@ func (f *Frontend) Scale(ctx context.Context, name string, replicas int32) error
 	})
 }
 
-// DeleteClaim loses a volume for good, by the end of its claim's name.
+// DeleteClaim loses a volume for good, by the end of its claim's name, and the Jobs of
+// the release, whose pods would keep it even when they have ended.
 func (f *Frontend) DeleteClaim(ctx context.Context, name string) error {
+	withPods := metav1.DeletePropagationBackground
+	err := f.client.BatchV1().Jobs(f.namespace).DeleteCollection(ctx, metav1.DeleteOptions{PropagationPolicy: &withPods}, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("delete the Jobs of %s: %w", f.namespace, err)
+	}
 	claims := f.client.CoreV1().PersistentVolumeClaims(f.namespace)
 	if err := claims.Delete(ctx, f.release+name, metav1.DeleteOptions{}); err != nil {
 		return fmt.Errorf("delete the claim %s: %w", f.release+name, err)
