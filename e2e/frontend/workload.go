@@ -47,6 +47,12 @@ func Node(ctx context.Context, kubeconfig string) (name, address string, err err
 	return nodes.Items[0].Name, address, err
 }
 
+// DatabasePassword of the bundled database's user.
+func (f *Frontend) DatabasePassword(ctx context.Context) (string, error) {
+	data, err := f.secret(ctx, "database")
+	return string(data["password"]), err
+}
+
 // KillAll ends all pods of the release at once, as the death of their node would, and
 // waits until their successors are ready.
 func (f *Frontend) KillAll(ctx context.Context) error { return f.kill(ctx) }
