@@ -8,8 +8,6 @@
 # shellcheck disable=SC2154 # the chart puts what is about the release before this line
 set -euo pipefail
 
-home=/var/lib/one
-
 fail() { echo "install-node: $*" >&2; exit 1; }
 
 require_machine() {
@@ -49,10 +47,11 @@ add_line() {
 }
 
 install_keys() {
-    id oneadmin >/dev/null 2>&1 || fail "there is no user oneadmin: install opennebula-node-$driver first"
+    local home name
+    home=$(getent passwd oneadmin | cut -d: -f6) || fail "there is no user oneadmin: install opennebula-node-$driver first"
     mkdir -p "$home/.ssh"
     add_line "$home/.ssh/authorized_keys" "$public_key"
-    local name=$frontend
+    name=$frontend
     ((frontend_port == 22)) || name="[$frontend]:$frontend_port"
     [[ -z $host_key ]] || add_line "$home/.ssh/known_hosts" "$name $host_key"
     if ((frontend_port != 22)) && ! grep -qxF "Host $frontend" "$home/.ssh/config" 2>/dev/null; then

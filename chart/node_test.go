@@ -1,0 +1,115 @@
+package chart
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// machine is one on which the script for hypervisors runs, with an oneadmin whose home is
+// a folder of the test's. Nobody there is root, but id says so.
+type machine struct {
+	home, path string
+	script     []byte
+}
+
+func newMachine(t *testing.T, values map[string]any) machine {
+	dir := t.TempDir()
+	m := machine{home: filepath.Join(dir, "home"), path: filepath.Join(dir, "bin")}
+	require.NoError(t, os.MkdirAll(m.path, 0o755))
+	for name, does := range map[string]string{
+		"id":     "echo 0",
+		"chown":  ":",
+		"getent": `case "$*" in "passwd oneadmin") echo "oneadmin:x:9869:9869::` + m.home + `:/bin/bash" ;; *) exit 2 ;; esac`,
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(m.path, name), []byte("#!/bin/sh\n"+does+"\n"), 0o755))
+	}
+	m.script = []byte(nodeConfig(t, values)["install-node.sh"])
+	return m
+}
+
+// nodeConfig is the ConfigMap for hypervisors.
+func nodeConfig(t *testing.T, values map[string]any) map[string]string {
+	rendered, err := Render(Name, values)
+	require.NoError(t, err)
+	for _, document := range strings.Split(rendered, "---\n") {
+		var c corev1.ConfigMap
+		if yaml.Unmarshal([]byte(document), &c) == nil && c.Name == "opennebula-node" {
+			return c.Data
+		}
+	}
+	t.Fatal("there is no ConfigMap opennebula-node")
+	return nil
+}
+
+func (m machine) run(t *testing.T, args ...string) (string, error) {
+	file := filepath.Join(t.TempDir(), "install-node.sh")
+	require.NoError(t, os.WriteFile(file, m.script, 0o644))
+	cmd := exec.Command("bash", append([]string{file}, args...)...)
+	cmd.Env = []string{"PATH=" + m.path + ":" + os.Getenv("PATH")}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func (m machine) read(t *testing.T, name string) string {
+	content, err := os.ReadFile(filepath.Join(m.home, ".ssh", name))
+	require.NoError(t, err)
+	return string(content)
+}
+
+func TestNodeGetsTheKeys(t *testing.T) {
+	values := map[string]any{"ssh": map[string]any{"hostname": "front.example.org", "port": 30022}}
+	m := newMachine(t, values)
+	for range 2 { // a second time changes nothing
+		out, err := m.run(t, "kvm", "--keys-only")
+		require.NoError(t, err, out)
+		assert.Contains(t, out, "this machine is ready")
+		assert.Contains(t, out, "cannot resolve front.example.org")
+		assert.Regexp(t, `^ecdsa-sha2-nistp256 AAAA\S+\n$`, m.read(t, "authorized_keys"))
+		assert.Regexp(t, `^\[front\.example\.org\]:30022 ecdsa-sha2-nistp256 AAAA\S+\n$`, m.read(t, "known_hosts"))
+		assert.Equal(t, "Host front.example.org\n    Port 30022\n", m.read(t, "config"))
+	}
+}
+
+func TestNodeRefusals(t *testing.T) {
+	m := newMachine(t, nil)
+	out, err := m.run(t, "xen")
+	assert.Error(t, err)
+	assert.Contains(t, out, "usage: install-node.sh kvm|lxc")
+
+	m = newMachine(t, map[string]any{"ssh": map[string]any{"existingSecret": "mine"}})
+	out, err = m.run(t, "kvm", "--keys-only")
+	assert.Error(t, err)
+	assert.Contains(t, out, "set ssh.publicKey in the chart's values")
+
+	m = newMachine(t, nil)
+	m.home = ""
+	require.NoError(t, os.WriteFile(filepath.Join(m.path, "getent"), []byte("#!/bin/sh\nexit 2\n"), 0o755))
+	out, err = m.run(t, "lxc", "--keys-only")
+	assert.Error(t, err)
+	assert.Contains(t, out, "install opennebula-node-lxc first")
+}
+
+// The public keys that the chart derives are those of the private ones.
+func TestPublicKeys(t *testing.T) {
+	rendered, err := Render(Name, nil)
+	require.NoError(t, err)
+	var secret corev1.Secret
+	for _, document := range strings.Split(rendered, "---\n") {
+		if yaml.Unmarshal([]byte(document), &secret) == nil && secret.Name == "opennebula-ssh" {
+			break
+		}
+	}
+	file := filepath.Join(t.TempDir(), "key")
+	require.NoError(t, os.WriteFile(file, secret.Data["ssh-privatekey"], 0o600))
+	public, err := exec.Command("ssh-keygen", "-y", "-f", file).Output()
+	require.NoError(t, err)
+	assert.Contains(t, rendered, "ssh-publickey: \""+string(public[:len(public)-1])+"\"")
+}
