@@ -241,17 +241,28 @@ command: [/bin/sh, -euc]
 args:
   {{- if eq (index . 1) "fetch" }}
   - |
+    umask 077
+    # What was restored already is not needed again.
+    [ "$(cat /var/lib/one/.opennebula-frontend/restored 2>/dev/null)" != "$BACKUP" ] || exit 0
     rclone copy --immutable -v "{{ $bucket }}/$BACKUP" "{{ $local }}/$BACKUP"
     [ -f "{{ $local }}/$BACKUP/SHA256SUMS" ] || { echo "there is no $BACKUP in {{ $bucket }}" >&2; exit 1; }
   {{- else }}
   - |
-    rclone copy --immutable -v --include '/opennebula-*/**' "{{ $local }}" "{{ $bucket }}"
+    {{- $only := "--include '/opennebula-*/**'" }}
     {{- if $s3.keepDays }}
-    rclone delete --min-age {{ $s3.keepDays }}d --rmdirs -v "{{ $bucket }}"
+    rclone copy --immutable -v {{ $only }} --max-age {{ $s3.keepDays }}d "{{ $local }}" "{{ $bucket }}"
+    rclone delete -v {{ $only }} --min-age {{ $s3.keepDays }}d "{{ $bucket }}"
+    {{- else }}
+    rclone copy --immutable -v {{ $only }} "{{ $local }}" "{{ $bucket }}"
     {{- end }}
   {{- end }}
 env:
-  - {name: RCLONE_CONFIG, value: /tmp/rclone.conf}
+  - {name: RCLONE_CONFIG, value: /notfound} # it has none
+  # What is wrong is said at once, and the Job tries again.
+  - {name: RCLONE_RETRIES, value: "1"}
+  - {name: RCLONE_LOW_LEVEL_RETRIES, value: "3"}
+  - {name: RCLONE_CONTIMEOUT, value: 10s}
+  - {name: RCLONE_CONFIG_S3_NO_CHECK_BUCKET, value: "true"} # never made, and so never a wrong one
   - {name: RCLONE_CONFIG_S3_TYPE, value: s3}
   - {name: RCLONE_CONFIG_S3_PROVIDER, value: Other}
   - {name: RCLONE_CONFIG_S3_ENDPOINT, value: {{ required "backup.s3.endpoint is empty: give the URL of the S3 service" $s3.endpoint | quote }}}
