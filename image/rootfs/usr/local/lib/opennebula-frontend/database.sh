@@ -150,7 +150,7 @@ share_database() {
 # left behind is nobody's.
 lock_backups() {
     require_number ONE_LOCK_WAIT 3600 0
-    mkdir -p "$backups" && (umask 077 && : >>"$backups/.lock") ||
+    { mkdir -p "$backups" && (umask 077 && : >>"$backups/.lock"); } ||
         fail "cannot write to $backups: ONE_BACKUP_DIR must be writable for uid $(id -u)"
     exec {backups_lock}<"$backups/.lock"
     flock --nonblock "$backups_lock" || {
