@@ -93,6 +93,7 @@ func (s *ChartSuite) TestFailedUpgrade() {
 	s.Contains(log, "the database is as it was")
 
 	s.Require().NoError(chart.Rollback(r, 1))
+	s.requireReachable(ctx, f)
 	now, err := s.api(ctx, f).Version()
 	s.Require().NoError(err)
 	s.Equal(version, now)
