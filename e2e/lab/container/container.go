@@ -52,7 +52,8 @@ type Container struct {
 // output goes to a file; see Log.
 func (p *Pod) Start(s Spec) (*Container, error) {
 	p.count++
-	c := &Container{id: fmt.Sprintf("%s-%d", p.name, p.count), done: make(chan struct{})}
+	// runc keeps one list for the machine, on which other processes' pods are as well.
+	c := &Container{id: fmt.Sprintf("%s-%d-%d", p.name, os.Getpid(), p.count), done: make(chan struct{})}
 	c.bundle = filepath.Join(p.dir, c.id)
 	c.log = filepath.Join(c.bundle, "log")
 	if err := p.writeBundle(c.bundle, s); err != nil {

@@ -22,8 +22,8 @@ type Pod struct {
 	count      int
 }
 
-// NewPod makes a pod whose containers' files go below dir. The name is unique on
-// this machine.
+// NewPod makes a pod whose containers' files go below dir. The name is unique in
+// this process.
 func NewPod(name, dir string) (*Pod, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("create the pod's folder: %w", err)
