@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"encoding/base64"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,8 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/yaml"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // machine is one on which the script for hypervisors runs, with an oneadmin whose home is
@@ -31,22 +31,12 @@ func newMachine(t *testing.T, values map[string]any) machine {
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(m.path, name), []byte("#!/bin/sh\n"+does+"\n"), 0o755))
 	}
-	m.script = []byte(nodeConfig(t, values)["install-node.sh"])
-	return m
-}
-
-// nodeConfig is the ConfigMap for hypervisors.
-func nodeConfig(t *testing.T, values map[string]any) map[string]string {
-	rendered, err := Render(Name, values)
+	manifests, err := Manifests(Name, values, newest)
 	require.NoError(t, err)
-	for _, document := range strings.Split(rendered, "---\n") {
-		var c corev1.ConfigMap
-		if yaml.Unmarshal([]byte(document), &c) == nil && c.Name == "opennebula-node" {
-			return c.Data
-		}
-	}
-	t.Fatal("there is no ConfigMap opennebula-node")
-	return nil
+	script, _, err := unstructured.NestedString(find(t, manifests, "ConfigMap/opennebula-node"), "data", "install-node.sh")
+	require.NoError(t, err)
+	m.script = []byte(script)
+	return m
 }
 
 func (m machine) run(t *testing.T, args ...string) (string, error) {
@@ -99,17 +89,15 @@ func TestNodeRefusals(t *testing.T) {
 
 // The public keys that the chart derives are those of the private ones.
 func TestPublicKeys(t *testing.T) {
-	rendered, err := Render(Name, nil)
+	manifests, err := Manifests(Name, nil, newest)
 	require.NoError(t, err)
-	var secret corev1.Secret
-	for _, document := range strings.Split(rendered, "---\n") {
-		if yaml.Unmarshal([]byte(document), &secret) == nil && secret.Name == "opennebula-ssh" {
-			break
-		}
-	}
+	private, _, err := unstructured.NestedString(find(t, manifests, "Secret/opennebula-ssh"), "data", "ssh-privatekey")
+	require.NoError(t, err)
+	key, err := base64.StdEncoding.DecodeString(private)
+	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "key")
-	require.NoError(t, os.WriteFile(file, secret.Data["ssh-privatekey"], 0o600))
+	require.NoError(t, os.WriteFile(file, key, 0o600))
 	public, err := exec.Command("ssh-keygen", "-y", "-f", file).Output()
 	require.NoError(t, err)
-	assert.Contains(t, rendered, "ssh-publickey: \""+string(public[:len(public)-1])+"\"")
+	assert.Contains(t, manifests, "ssh-publickey: \""+strings.TrimSpace(string(public))+"\"")
 }

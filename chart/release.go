@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"helm.sh/helm/v3/pkg/action"
+	helm "helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/cli"
 	"helm.sh/helm/v3/pkg/release"
@@ -29,11 +30,7 @@ type Release struct {
 
 // Install installs a release and waits until all of it is ready.
 func Install(ctx context.Context, r Release) error {
-	c, err := load(r.Chart, r.PlainHTTP)
-	if err != nil {
-		return err
-	}
-	config, err := r.configuration()
+	c, config, err := r.open()
 	if err != nil {
 		return err
 	}
@@ -50,11 +47,7 @@ func Install(ctx context.Context, r Release) error {
 // is ready. Where the chart's own check refuses, the release stays as it was, and the
 // error has what the check said.
 func Upgrade(ctx context.Context, r Release) error {
-	c, err := load(r.Chart, r.PlainHTTP)
-	if err != nil {
-		return err
-	}
-	config, err := r.configuration()
+	c, config, err := r.open()
 	if err != nil {
 		return err
 	}
@@ -192,6 +185,16 @@ func Uninstall(r Release) error {
 		return fmt.Errorf("uninstall the release %s: %w", r.Name, err)
 	}
 	return nil
+}
+
+// open reads the chart and the way to the cluster.
+func (r Release) open() (*helm.Chart, *action.Configuration, error) {
+	c, err := load(r.Chart, r.PlainHTTP)
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err := r.configuration()
+	return c, config, err
 }
 
 func (r Release) configuration() (*action.Configuration, error) {

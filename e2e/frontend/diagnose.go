@@ -3,7 +3,6 @@ package frontend
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,18 +74,19 @@ func Logs(ctx context.Context, kubeconfig, namespace, folder string) error {
 }
 
 func writeLog(ctx context.Context, client kubernetes.Interface, pod corev1.Pod, options *corev1.PodLogOptions, file string) error {
-	stream, err := client.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, options).Stream(ctx)
+	log, err := readLog(ctx, client, pod, options)
 	if err != nil {
 		return err
 	}
-	defer stream.Close()
-	out, err := os.Create(file)
+	return os.WriteFile(file, []byte(log), 0o644)
+}
+
+func readLog(ctx context.Context, client kubernetes.Interface, pod corev1.Pod, options *corev1.PodLogOptions) (string, error) {
+	log, err := client.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, options).DoRaw(ctx)
 	if err != nil {
-		return err
+		return "", fmt.Errorf("read the log of %s in %s: %w", options.Container, pod.Name, err)
 	}
-	defer out.Close()
-	_, err = io.Copy(out, stream)
-	return err
+	return string(log), nil
 }
 
 func writeEvents(ctx context.Context, client kubernetes.Interface, namespace, file string) error {

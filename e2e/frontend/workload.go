@@ -3,7 +3,6 @@ package frontend
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 )
 
 // CreateSecret of a release that is yet to be installed, for a component of it.
@@ -212,7 +210,7 @@ func (f *Frontend) Log(ctx context.Context, container string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return readLog(ctx, f.client, pod, container)
+	return readLog(ctx, f.client, *pod, &corev1.PodLogOptions{Container: container})
 }
 
 // logs of all containers of the pods that a selector finds.
@@ -224,7 +222,7 @@ func (f *Frontend) logs(ctx context.Context, selector string) (string, error) {
 	var all strings.Builder
 	for _, pod := range pods.Items {
 		for _, c := range append(pod.Spec.InitContainers, pod.Spec.Containers...) {
-			log, err := readLog(ctx, f.client, &pod, c.Name)
+			log, err := readLog(ctx, f.client, pod, &corev1.PodLogOptions{Container: c.Name})
 			if err != nil {
 				return all.String(), err
 			}
@@ -232,16 +230,6 @@ func (f *Frontend) logs(ctx context.Context, selector string) (string, error) {
 		}
 	}
 	return all.String(), nil
-}
-
-func readLog(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod, container string) (string, error) {
-	stream, err := client.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{Container: container}).Stream(ctx)
-	if err != nil {
-		return "", fmt.Errorf("read the log of %s in %s: %w", container, pod.Name, err)
-	}
-	defer stream.Close()
-	log, err := io.ReadAll(stream)
-	return string(log), err
 }
 
 // Event waits for an event of the namespace that says something.

@@ -65,6 +65,14 @@ tables() {
     fi
 }
 
+# wait_lock DESCRIPTOR FILE HELD: takes the lock on a file that is open, and says what
+# it means while another one has it.
+wait_lock() {
+    ! flock --nonblock "$1" || return 0
+    say "$3: waiting for it"
+    flock --timeout "$ONE_LOCK_WAIT" "$1" || fail "the lock $2 was not given up within $ONE_LOCK_WAIT s"
+}
+
 # lock_database: until this process ends, no other migrates or restores. The lock
 # lies on the volume, and in the server for those that share it without a volume.
 lock_database() {
@@ -72,10 +80,7 @@ lock_database() {
     local got
     mkdir -p "$state"
     exec {lock}>"$state/lock"
-    flock --nonblock "$lock" || {
-        say "another process works on the database as a whole: waiting for it"
-        flock --timeout "$ONE_LOCK_WAIT" "$lock" || fail "the lock $state/lock was not given up within $ONE_LOCK_WAIT s"
-    }
+    wait_lock "$lock" "$state/lock" "another process works on the database as a whole"
     is_server || return 0
     coproc server_lock { sql; }
     echo "SELECT GET_LOCK('opennebula-frontend', $ONE_LOCK_WAIT);" >&"${server_lock[1]}"
@@ -153,10 +158,7 @@ lock_backups() {
     { mkdir -p "$backups" && (umask 077 && : >>"$backups/.lock"); } ||
         fail "cannot write to $backups: ONE_BACKUP_DIR must be writable for uid $(id -u)"
     exec {backups_lock}<"$backups/.lock"
-    flock --nonblock "$backups_lock" || {
-        say "another backup is being written to $backups: waiting for it"
-        flock --timeout "$ONE_LOCK_WAIT" "$backups_lock" || fail "the lock $backups/.lock was not given up within $ONE_LOCK_WAIT s"
-    }
+    wait_lock "$backups_lock" "$backups/.lock" "another backup is being written to $backups"
     rm -rf "$backups"/.*.partial
 }
 
