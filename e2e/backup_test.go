@@ -13,7 +13,7 @@ import (
 // A backup goes into a bucket, and all is lost but that: another namespace, without
 // anything of the first, becomes the same cloud.
 func (s *ChartSuite) TestBackup() {
-	ctx := s.within(20 * time.Minute)
+	ctx := s.context(20 * time.Minute)
 	b := s.bucket()
 	s3 := fmt.Sprintf("backup: {enabled: true, persistence: {enabled: true}, s3: {enabled: true, endpoint: %q, bucket: %s, prefix: a/b, existingSecret: s3}}", b.URL(), bucketName)
 	given := values(s.parse(s3))
@@ -50,7 +50,7 @@ func (s *ChartSuite) TestBackup() {
 
 // What a person sees who gave a wrong key.
 func (s *ChartSuite) TestBackupRefused() {
-	ctx := s.within(10 * time.Minute)
+	ctx := s.context(10 * time.Minute)
 	b := s.bucket()
 	r := s.release(ctx, "backup-refused", *chartRef, values(s.parse(fmt.Sprintf(
 		"mariadb: {enabled: false}\nbackup: {enabled: true, s3: {enabled: true, endpoint: %q, bucket: %s, existingSecret: s3}}", b.URL(), bucketName))))
@@ -76,12 +76,12 @@ func (s *ChartSuite) bucket() *bucket.Bucket {
 
 func (s *ChartSuite) createKey(namespace, secret string) {
 	data := map[string]string{"access-key-id": bucketKey.ID, "secret-access-key": secret}
-	s.Require().NoError(frontend.CreateSecret(s.within(time.Minute), *kubeconfig, namespace, name, "backup", "s3", data))
+	s.Require().NoError(frontend.CreateSecret(s.context(time.Minute), *kubeconfig, namespace, name, "backup", "s3", data))
 }
 
 // hostAddress is where the cluster's pods reach this machine.
 func (s *ChartSuite) hostAddress() string {
-	_, node, err := frontend.Node(s.within(time.Minute), *kubeconfig)
+	_, node, err := frontend.Node(s.context(time.Minute), *kubeconfig)
 	s.Require().NoError(err)
 	connection, err := net.Dial("udp", net.JoinHostPort(node, "9"))
 	s.Require().NoError(err)

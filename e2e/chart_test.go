@@ -29,24 +29,13 @@ func TestChart(t *testing.T) {
 
 // ChartSuite installs the chart again and again, each time in a namespace of its own,
 // and does to it what happens to a release in its years.
-type ChartSuite struct{ suite.Suite }
+type ChartSuite struct{ base }
 
 const name = "opennebula" // of each release
 
-// within ends with the test, or after the time given.
-func (s *ChartSuite) within(d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	s.T().Cleanup(cancel)
-	return ctx
-}
-
-// values of a test, the last win; what a suite needs is below them, but for the Ingress.
+// values of a test, the last win; what a suite needs is below them.
 func values(over ...map[string]any) map[string]any {
-	base := frontend.Values()
-	for _, published := range []string{"ingress", "publicUrl", "tls"} {
-		delete(base, published)
-	}
-	return overlay(append([]map[string]any{base}, over...)...)
+	return overlay(append([]map[string]any{frontend.Values()}, over...)...)
 }
 
 // overlay lays values over others, as Helm does with several files.
@@ -110,7 +99,7 @@ func (s *ChartSuite) requireReachable(ctx context.Context, f *frontend.Frontend)
 		return
 	}
 	s.Require().NoError(frontend.Eventually(ctx, func() error {
-		_, err := s.api(ctx, f).UserName()
+		_, err := s.apiOf(ctx, f).UserName()
 		return err
 	}))
 }
@@ -129,14 +118,6 @@ func (s *ChartSuite) seen(ctx context.Context, f *frontend.Frontend, what string
 	stages, err := f.Stages(ctx)
 	s.Require().NoError(err)
 	s.T().Logf("seen: %s in %.1f s; of the pod, in seconds: %v", what, took.Seconds(), stages)
-}
-
-// api as oneadmin.
-func (s *ChartSuite) api(ctx context.Context, f *frontend.Frontend) *frontend.API {
-	username, password := f.Login()
-	api, err := f.API(ctx, username, password)
-	s.Require().NoError(err)
-	return api
 }
 
 // requireWorks asks the API and Sunstone as oneadmin.
@@ -158,15 +139,7 @@ func (s *ChartSuite) requireModules(ctx context.Context, sunstone *frontend.Suns
 		}
 		return err
 	}))
-	scripts, err := sunstone.Scripts(page.Body)
-	s.Require().NoError(err)
-	s.Require().GreaterOrEqual(len(scripts), 2, "the page's own script and at least one module")
-	for _, script := range scripts {
-		answer, err := sunstone.Get(ctx, script)
-		s.Require().NoError(err)
-		s.Require().Equal(http.StatusOK, answer.Status, script)
-		s.Require().Contains(answer.Type, "javascript", script)
-	}
+	s.requireScripts(ctx, sunstone, page)
 }
 
 // content is what a test leaves in a cloud, to find it again: a user besides, ada, whom
@@ -178,7 +151,7 @@ const templateName = "kept"
 // fill a cloud with a user, a template and a virtual machine of the dummy driver that
 // runs on the front-end itself.
 func (s *ChartSuite) fill(ctx context.Context, f *frontend.Frontend) content {
-	api := s.api(ctx, f)
+	api := s.apiOf(ctx, f)
 	template, err := api.CreateTemplate("NAME = " + templateName + "\nCPU = 1\nMEMORY = 64\n")
 	s.Require().NoError(err)
 	if !*standIns {
@@ -205,7 +178,7 @@ func (s *ChartSuite) requireContent(ctx context.Context, f *frontend.Frontend, c
 		_, err = ada.UserName()
 		s.Require().NoError(err)
 	}
-	api := s.api(ctx, f)
+	api := s.apiOf(ctx, f)
 	found, err := api.TemplateName(c.template)
 	s.Require().NoError(err)
 	s.Require().Equal(templateName, found)

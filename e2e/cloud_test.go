@@ -11,7 +11,7 @@ import (
 // Hosts and the like come from values, stay as these say, and are never lost with what
 // runs on them. The machine that answers is the front-end's own SSH server.
 func (s *ChartSuite) TestCloud() {
-	ctx := s.within(15 * time.Minute)
+	ctx := s.context(15 * time.Minute)
 	r := s.release(ctx, "cloud", *chartRef, nil)
 	machine := fmt.Sprintf("%s-ssh.%s.svc", name, r.Namespace)
 	declare := func(hosts string) map[string]any {
@@ -32,7 +32,7 @@ groups: [{name: dev, quotas: {vms: 10}}]
 	log, err := f.WaitCloud(ctx)
 	s.Require().NoError(err)
 	s.T().Logf("seen: %s", log)
-	api := s.api(ctx, f)
+	api := s.apiOf(ctx, f)
 	hosts, err := api.HostNames()
 	s.Require().NoError(err)
 	s.Equal([]string{"kvm1"}, hosts)

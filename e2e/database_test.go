@@ -10,7 +10,7 @@ import (
 // A database server that is there already, here that of another release whose front-end
 // has been stopped: what is in it is there again.
 func (s *ChartSuite) TestExternalDatabase() {
-	ctx := s.within(15 * time.Minute)
+	ctx := s.context(15 * time.Minute)
 	first := s.release(ctx, "database-server", *chartRef, values())
 	f := s.install(ctx, first)
 	kept := s.fill(ctx, f)

@@ -1,14 +1,7 @@
 package e2e
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"strings"
 	"time"
 
@@ -19,7 +12,7 @@ import (
 // Each example installs, with what is about the site put right, and passes the chart's
 // own tests.
 func (s *ChartSuite) TestExamples() {
-	ctx := s.within(30 * time.Minute)
+	ctx := s.context(30 * time.Minute)
 	node, address, err := frontend.Node(ctx, *kubeconfig)
 	s.Require().NoError(err)
 	registry, _, _ := strings.Cut(strings.TrimPrefix(*imageRef, "https://"), "/")
@@ -69,13 +62,15 @@ gate: {endpoint: "http://%[2]s:30030"}
 
 // prepare makes what an example takes to be there.
 func (s *ChartSuite) prepare(r chart.Release) {
-	ctx := s.within(time.Minute)
+	ctx := s.context(time.Minute)
+	certificate, err := frontend.NewCertificate()
+	s.Require().NoError(err)
 	for _, secret := range []struct {
 		component, name string
 		data            map[string]string
 	}{
 		{"oneadmin", "opennebula-oneadmin-login", map[string]string{"username": "oneadmin", "password": "of-our-own"}},
-		{"sunstone", "opennebula-tls", s.certificate("cloud.example.org")},
+		{"sunstone", "opennebula-tls", certificate},
 		{"backup", "opennebula-s3", map[string]string{"access-key-id": "a", "secret-access-key": "b"}},
 	} {
 		if secret.name == "opennebula-oneadmin-login" && !strings.HasSuffix(r.Namespace, "production") {
@@ -83,22 +78,4 @@ func (s *ChartSuite) prepare(r chart.Release) {
 		}
 		s.Require().NoError(frontend.CreateSecret(ctx, *kubeconfig, r.Namespace, name, secret.component, secret.name, secret.data))
 	}
-}
-
-// certificate of a host's own, as a Secret for TLS has it.
-func (s *ChartSuite) certificate(host string) map[string]string {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	s.Require().NoError(err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host},
-		NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
-	}
-	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	s.Require().NoError(err)
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	s.Require().NoError(err)
-	encode := func(kind string, der []byte) string {
-		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-	}
-	return map[string]string{"tls.crt": encode("CERTIFICATE", certificate), "tls.key": encode("PRIVATE KEY", private)}
 }

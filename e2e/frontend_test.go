@@ -12,10 +12,7 @@ import (
 )
 
 func (s *Suite) api() *frontend.API {
-	username, password := s.frontend.Login()
-	api, err := s.frontend.API(s.context(time.Minute), username, password)
-	s.Require().NoError(err)
-	return api
+	return s.apiOf(s.context(time.Minute), s.frontend)
 }
 
 func (s *Suite) TestAPIVersion() {
@@ -60,19 +57,7 @@ func (s *Suite) TestSunstoneLoadsAtPublicURL() {
 func (s *Suite) loads(ctx context.Context, sunstone *frontend.Sunstone) {
 	page, err := sunstone.Get(ctx, sunstone.URL())
 	s.Require().NoError(err)
-	s.Require().Equal(http.StatusOK, page.Status)
-	s.Contains(string(page.Body), "OpenNebula")
-
-	scripts, err := sunstone.Scripts(page.Body)
-	s.Require().NoError(err)
-	s.Require().GreaterOrEqual(len(scripts), 2, "the page's own script and at least one module")
-	for _, script := range scripts {
-		answer, err := sunstone.Get(ctx, script)
-		s.Require().NoError(err)
-		s.Equal(http.StatusOK, answer.Status, script)
-		s.Contains(answer.Type, "javascript", script)
-		s.NotEmpty(answer.Body, script)
-	}
+	s.requireScripts(ctx, sunstone, page)
 }
 
 func (s *Suite) TestSunstoneLogin() {

@@ -10,7 +10,7 @@ import (
 
 // What can be lost is lost, one after the other, and the cloud is there again.
 func (s *ChartSuite) TestLoss() {
-	ctx := s.within(25 * time.Minute)
+	ctx := s.context(25 * time.Minute)
 	r := s.release(ctx, "loss", *chartRef, values(s.parse("backup: {enabled: true}")))
 	f := s.install(ctx, r)
 	kept := s.fill(ctx, f)
@@ -63,11 +63,11 @@ func (s *ChartSuite) TestLoss() {
 		s.seen(ctx, f, "the database lost, the volume kept, the backup restored", start)
 
 		// What came after the restore is not undone by the next start.
-		template, err := s.api(ctx, f).CreateTemplate("NAME = later\nCPU = 1\nMEMORY = 64\n")
+		template, err := s.apiOf(ctx, f).CreateTemplate("NAME = later\nCPU = 1\nMEMORY = 64\n")
 		s.Require().NoError(err)
 		s.Require().NoError(f.Kill(ctx))
 		s.Require().NoError(frontend.Eventually(ctx, func() error {
-			_, err := s.api(ctx, f).TemplateName(template)
+			_, err := s.apiOf(ctx, f).TemplateName(template)
 			return err
 		}))
 	})

@@ -37,7 +37,7 @@ func (s *ChartSuite) SetupSuite() {
 			files = append(files, filepath.Join(folder, path))
 		}
 	}
-	made, err := frontend.InstallKinds(s.within(5*time.Minute), *kubeconfig, files...)
+	made, err := frontend.InstallKinds(s.context(5*time.Minute), *kubeconfig, files...)
 	s.T().Cleanup(func() { s.NoError(frontend.RemoveKinds(context.Background(), *kubeconfig, made)) })
 	s.Require().NoError(err)
 }
@@ -56,7 +56,7 @@ func (s *ChartSuite) moduleFolder(module string) string {
 // The API server itself takes all objects that the chart makes of its defaults, its
 // examples and the values that its own tests have.
 func (s *ChartSuite) TestManifestsAreAccepted() {
-	ctx := s.within(5 * time.Minute)
+	ctx := s.context(5 * time.Minute)
 	const namespace = "manifests"
 	s.Require().NoError(frontend.CreateNamespace(ctx, *kubeconfig, namespace))
 	s.T().Cleanup(func() { s.remove(namespace) })

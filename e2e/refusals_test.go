@@ -10,7 +10,7 @@ import (
 // What Helm cannot see in the values is refused by what is in the cluster, before
 // anything is applied, or said by it.
 func (s *ChartSuite) TestSecretWithoutItsKey() {
-	ctx := s.within(2 * time.Minute)
+	ctx := s.context(2 * time.Minute)
 	r := s.release(ctx, "refused-secret", *chartRef, values(s.parse("oneadmin: {existingSecret: mine}")))
 	s.Require().NoError(frontend.CreateSecret(ctx, *kubeconfig, r.Namespace, name, "oneadmin", "mine", map[string]string{"passwd": "x"}))
 	err := chart.Install(ctx, r)
@@ -24,7 +24,7 @@ func (s *ChartSuite) TestSecretWithoutItsKey() {
 
 // The lab's storage class has no ReadWriteMany, as most have not.
 func (s *ChartSuite) TestAccessModeThatTheClassHasNot() {
-	ctx := s.within(3 * time.Minute)
+	ctx := s.context(3 * time.Minute)
 	r := s.release(ctx, "refused-mode", *chartRef, values(s.parse("persistence: {data: {accessModes: [ReadWriteMany]}}\nmariadb: {enabled: false}")))
 	r.Timeout = 15 * time.Second
 	s.Require().Error(chart.Install(ctx, r))

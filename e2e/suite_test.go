@@ -44,7 +44,7 @@ func TestFrontend(t *testing.T) {
 
 // Suite asks one front-end. Each test leaves it as it found it.
 type Suite struct {
-	suite.Suite
+	base
 	frontend *frontend.Frontend
 	version  string // that the image says it holds
 }
@@ -66,18 +66,11 @@ func (s *Suite) install(ctx context.Context) {
 	release := chart.Release{
 		Kubeconfig: *kubeconfig, Namespace: *namespace, Name: *release,
 		Chart: *chartRef, PlainHTTP: *plainHTTP, Timeout: 10 * time.Minute,
-		Values: frontend.Values(),
+		Values: frontend.PublishedValues(),
 	}
 	s.Require().NoError(frontend.CreateCertificate(ctx, *kubeconfig, *namespace))
 	s.Require().NoError(chart.Install(ctx, release))
 	s.T().Cleanup(func() {
 		s.NoError(chart.Uninstall(release))
 	})
-}
-
-// context that ends with the test, or after the time given.
-func (s *Suite) context(d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	s.T().Cleanup(cancel)
-	return ctx
 }

@@ -15,17 +15,17 @@ import (
 func (s *ChartSuite) TestUpgrade() {
 	for _, database := range []string{"mariadb", "sqlite"} {
 		s.Run(database, func() {
-			ctx := s.within(20 * time.Minute)
+			ctx := s.context(20 * time.Minute)
 			given := values(s.parse("mariadb: {enabled: " + map[string]string{"mariadb": "true", "sqlite": "false"}[database] + "}"))
 			r := s.release(ctx, "upgrade-"+database, *previousChart, given)
 			f := s.install(ctx, r)
-			before, err := s.api(ctx, f).Version()
+			before, err := s.apiOf(ctx, f).Version()
 			s.Require().NoError(err)
 			kept := s.fill(ctx, f)
 
 			r.Chart = *chartRef
 			s.upgrade(ctx, f, r)
-			after, err := s.api(ctx, f).Version()
+			after, err := s.apiOf(ctx, f).Version()
 			s.Require().NoError(err)
 			s.Require().NotEqual(before, after)
 			s.requireContent(ctx, f, kept)
@@ -66,7 +66,7 @@ func (s *ChartSuite) requireWayBack(ctx context.Context, f *frontend.Frontend, r
 	s.Require().NoError(f.Scale(ctx, "", 0))
 	s.upgrade(ctx, f, r)
 	s.requireContent(ctx, f, kept)
-	now, err := s.api(ctx, f).Version()
+	now, err := s.apiOf(ctx, f).Version()
 	s.Require().NoError(err)
 	s.Equal(version, now)
 }
@@ -74,13 +74,13 @@ func (s *ChartSuite) requireWayBack(ctx context.Context, f *frontend.Frontend, r
 // A migration that fails leaves the database as it was, and the previous release can
 // be gone back to. Only the stand-in's fails when asked to.
 func (s *ChartSuite) TestFailedUpgrade() {
-	ctx := s.within(20 * time.Minute)
+	ctx := s.context(20 * time.Minute)
 	if !*standIns {
 		s.T().Skip("OpenNebula's own migrations do not fail when asked to")
 	}
 	r := s.release(ctx, "upgrade-failed", *previousChart, values())
 	f := s.install(ctx, r)
-	version, err := s.api(ctx, f).Version()
+	version, err := s.apiOf(ctx, f).Version()
 	s.Require().NoError(err)
 	kept := s.fill(ctx, f)
 
@@ -94,7 +94,7 @@ func (s *ChartSuite) TestFailedUpgrade() {
 
 	s.Require().NoError(chart.Rollback(r, 1))
 	s.requireReachable(ctx, f)
-	now, err := s.api(ctx, f).Version()
+	now, err := s.apiOf(ctx, f).Version()
 	s.Require().NoError(err)
 	s.Equal(version, now)
 	s.requireContent(ctx, f, kept)

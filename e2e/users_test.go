@@ -14,7 +14,7 @@ func (s *ChartSuite) TestLDAP() {
 	if *standIns {
 		s.T().Skip("the stand-in has no drivers that ask a directory")
 	}
-	ctx := s.within(10 * time.Minute)
+	ctx := s.context(10 * time.Minute)
 	host, port := s.hostAddress(), 10389
 	d, err := directory.Start(net.JoinHostPort(host, fmt.Sprint(port)), map[string]string{"grace": "hopper"})
 	s.Require().NoError(err)

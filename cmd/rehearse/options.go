@@ -93,7 +93,7 @@ func checkImage(reference string) error {
 // chartValues are what the chart is installed with: what the suite needs, and the
 // user's own on top.
 func (o options) chartValues() (map[string]any, error) {
-	values := frontend.Values()
+	values := frontend.PublishedValues()
 	if o.values == "" {
 		return values, nil
 	}

@@ -152,11 +152,7 @@ func (r *rehearsal) publishPrevious(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	archive, err := chart.Package(chart.Find(r.checkout), state, info)
-	if err != nil {
-		return "", err
-	}
-	r.previous, err = chart.Push(archive, "oci://"+r.registry.Address()+"/"+defaultPath+"/charts/previous/"+chart.Name, true)
+	r.previous, err = r.pushChart(state, info, r.registry.Address()+"/"+defaultPath+"/charts/previous/"+chart.Name, true)
 	return version + ", from " + source.Kind, err
 }
 
@@ -246,15 +242,22 @@ func (r *rehearsal) repositoryOf(name string) string {
 func (r *rehearsal) isPlain() bool { return r.options.registry == "" || r.options.plainHTTP }
 
 func (r *rehearsal) publishChart(context.Context) (string, error) {
-	archive, err := chart.Package(chart.Find(r.checkout), r.state, r.image)
-	if err != nil {
-		return "", err
-	}
-	r.chart, err = chart.Push(archive, "oci://"+r.repositoryOf("charts/"+chart.Name), r.isPlain())
+	var err error
+	r.chart, err = r.pushChart(r.state, r.image, r.repositoryOf("charts/"+chart.Name), r.isPlain())
 	if err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s, %.1f kB", r.chart.Reference, float64(r.chart.Size)/1e3), nil
+}
+
+// pushChart packages the checkout's chart in a folder, bound to an image, and pushes it to
+// a repository, HOST/PATH.
+func (r *rehearsal) pushChart(folder string, img image.Info, repository string, plainHTTP bool) (chart.Published, error) {
+	archive, err := chart.Package(chart.Find(r.checkout), folder, img)
+	if err != nil {
+		return chart.Published{}, err
+	}
+	return chart.Push(archive, "oci://"+repository, plainHTTP)
 }
 
 func (r *rehearsal) startCluster(ctx context.Context) (string, error) {

@@ -5,7 +5,6 @@ package frontend
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net"
 	"strconv"
 	"strings"
@@ -26,23 +25,21 @@ type Frontend struct {
 	password  string
 }
 
-// Values are what a test installs the chart with: services within reach, an Ingress,
-// and OpenNebula's own dummy driver, so that a virtual machine can be placed without a
-// hypervisor. They need CreateCertificate before.
+// Values are what a test installs the chart with: services within reach, and
+// OpenNebula's own dummy driver, so that a virtual machine can be placed without a
+// hypervisor.
 func Values() map[string]any {
 	services := map[string]any{}
 	for _, name := range []string{"sunstone", "api", "flow", "gate", "monitor", "ssh"} {
 		services[name] = map[string]any{"type": "NodePort"}
 	}
-	values := map[string]any{
+	return map[string]any{
 		"services": services,
 		"config": map[string]any{
 			"oned.conf":     `VM_MAD = [ NAME = "dummy", SUNSTONE_NAME = "Testing", EXECUTABLE = "one_vmm_dummy", TYPE = "xml" ]`,
 			"monitord.conf": `IM_MAD = [ NAME = "dummy", SUNSTONE_NAME = "Dummy", EXECUTABLE = "one_im_sh", ARGUMENTS = "-r 3 -t 15 -w 90 dummy", THREADS = 0 ]`,
 		},
 	}
-	maps.Copy(values, published())
-	return values
 }
 
 // Find reads what the release made: where its services are and oneadmin's login.

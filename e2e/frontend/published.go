@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 
 	corev1 "k8s.io/api/core/v1"
@@ -20,7 +19,7 @@ import (
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/ingress"
 )
 
-// What Values publish the front-end under. Nobody but this package's own ingress
+// What PublishedValues publish the front-end under. Nobody but this package's own ingress
 // controller serves the class.
 const (
 	PublicURL     = "https://cloud.example.org"
@@ -28,16 +27,16 @@ const (
 	publishSecret = "cloud-example-org-tls"
 )
 
-// published are the values for it.
-func published() map[string]any {
-	return map[string]any{
-		"publicUrl": PublicURL,
-		"ingress":   map[string]any{"enabled": true, "className": ingressClass},
-		"tls":       map[string]any{"existingSecret": publishSecret},
-	}
+// PublishedValues are Values with an Ingress. They need CreateCertificate before.
+func PublishedValues() map[string]any {
+	values := Values()
+	values["publicUrl"] = PublicURL
+	values["ingress"] = map[string]any{"enabled": true, "className": ingressClass}
+	values["tls"] = map[string]any{"existingSecret": publishSecret}
+	return values
 }
 
-// CreateCertificate makes the Secret that Values name, in a namespace that is made
+// CreateCertificate makes the Secret that PublishedValues name, in a namespace that is made
 // when missing: a certificate for the host of PublicURL, which nobody else has signed.
 func CreateCertificate(ctx context.Context, kubeconfig, namespace string) error {
 	client, err := connect(kubeconfig)
@@ -48,9 +47,9 @@ func CreateCertificate(ctx context.Context, kubeconfig, namespace string) error 
 }
 
 func createCertificate(ctx context.Context, client kubernetes.Interface, namespace string) error {
-	certificate, key, err := cert.GenerateSelfSignedCertKey(publicHost(), nil, nil)
+	certificate, err := NewCertificate()
 	if err != nil {
-		return fmt.Errorf("make a certificate for %s: %w", publicHost(), err)
+		return err
 	}
 	meta := metav1.ObjectMeta{Name: namespace}
 	_, err = client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: meta}, metav1.CreateOptions{})
@@ -60,7 +59,10 @@ func createCertificate(ctx context.Context, client kubernetes.Interface, namespa
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: publishSecret},
 		Type:       corev1.SecretTypeTLS,
-		Data:       map[string][]byte{corev1.TLSCertKey: certificate, corev1.TLSPrivateKeyKey: key},
+		Data: map[string][]byte{
+			corev1.TLSCertKey:       []byte(certificate[corev1.TLSCertKey]),
+			corev1.TLSPrivateKeyKey: []byte(certificate[corev1.TLSPrivateKeyKey]),
+		},
 	}
 	_, err = client.CoreV1().Secrets(namespace).Create(ctx, secret, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
@@ -70,6 +72,16 @@ func createCertificate(ctx context.Context, client kubernetes.Interface, namespa
 		return fmt.Errorf("create the Secret %s: %w", publishSecret, err)
 	}
 	return nil
+}
+
+// NewCertificate for the host of PublicURL, which nobody else has signed, as a Secret for
+// TLS has it.
+func NewCertificate() (map[string]string, error) {
+	certificate, key, err := cert.GenerateSelfSignedCertKey(publicHost(), nil, nil)
+	if err != nil {
+		return nil, fmt.Errorf("make a certificate for %s: %w", publicHost(), err)
+	}
+	return map[string]string{corev1.TLSCertKey: string(certificate), corev1.TLSPrivateKeyKey: string(key)}, nil
 }
 
 func publicHost() string {
@@ -109,20 +121,20 @@ func (f *Frontend) SunstoneAt(ctx context.Context, address string) (*Sunstone, e
 	if err != nil {
 		return nil, fmt.Errorf("read the Secret %s: %w", publishSecret, err)
 	}
+	return NewPublicSunstone(address, secret.Data[corev1.TLSCertKey])
+}
+
+// NewPublicSunstone is at PublicURL, by a browser that finds its host at an address,
+// host:port, and trusts certificates in PEM.
+func NewPublicSunstone(address string, certificates []byte) (*Sunstone, error) {
 	trusted := x509.NewCertPool()
-	if !trusted.AppendCertsFromPEM(secret.Data[corev1.TLSCertKey]) {
-		return nil, fmt.Errorf("the Secret %s has no certificate", publishSecret)
+	if !trusted.AppendCertsFromPEM(certificates) {
+		return nil, fmt.Errorf("there is no certificate to trust %s by", PublicURL)
 	}
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		return nil, fmt.Errorf("make a jar for cookies: %w", err)
-	}
-	browser := client(jar)
-	browser.Transport = &http.Transport{
+	return NewSunstone(PublicURL, &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12},
 		DialContext:     dialOnly(net.JoinHostPort(publicHost(), "443"), address),
-	}
-	return &Sunstone{origin: PublicURL, client: browser}, nil
+	})
 }
 
 // dialOnly finds one host and port at an address, and no other: what a page loads from

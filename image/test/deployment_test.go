@@ -101,6 +101,14 @@ func (d *deployment) newPod() {
 	}
 }
 
+// useDummies lets oned have hosts of its dummy drivers.
+func (d *deployment) useDummies() {
+	d.t.Helper()
+	for name, fragment := range frontend.Values()["config"].(map[string]any) {
+		d.write("config", name, fragment.(string))
+	}
+}
+
 // path of a volume, or of a file in it, on this machine.
 func (d *deployment) path(volume string, elements ...string) string {
 	return filepath.Join(append([]string{d.folder, volume}, elements...)...)

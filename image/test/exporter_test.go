@@ -310,9 +310,7 @@ func TestExporterScales(t *testing.T) {
 // oned's own figures, with a host and a virtual machine of the dummy drivers.
 func TestExporterOfOned(t *testing.T) {
 	d := newDeployment(t, version())
-	for name, fragment := range frontend.Values()["config"].(map[string]any) {
-		d.write("config", name, fragment.(string))
-	}
+	d.useDummies()
 	running := d.cloud()
 	d.createNetwork(running["oned"])
 	api := d.api("oneadmin", password)

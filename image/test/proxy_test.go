@@ -2,13 +2,9 @@ package test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"math/big"
@@ -46,21 +42,12 @@ func (d *deployment) startProxy() *container.Container {
 // giveCertificate issues a certificate for publicHost, and returns its number.
 func (d *deployment) giveCertificate() *big.Int {
 	d.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(d.t, err)
-	number, err := rand.Int(rand.Reader, big.NewInt(1<<60))
-	require.NoError(d.t, err)
-	template := &x509.Certificate{
-		SerialNumber: number, Subject: pkix.Name{CommonName: publicHost}, DNSNames: []string{publicHost},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	require.NoError(d.t, err)
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	require.NoError(d.t, err)
-	d.write("tls", "tls.crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})))
-	d.write("tls", "tls.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
-	return number
+	certificate, key := newAuthority(d.t).issue(&x509.Certificate{
+		Subject: pkix.Name{CommonName: publicHost}, DNSNames: []string{publicHost},
+	})
+	d.write("tls", "tls.crt", encode("CERTIFICATE", certificate.Raw))
+	d.write("tls", "tls.key", key)
+	return certificate.SerialNumber
 }
 
 // through is a way to a port of the pod, whatever name a URL has. It trusts any

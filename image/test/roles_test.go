@@ -162,9 +162,7 @@ func TestProbeUsage(t *testing.T) {
 // The host is the front-end itself, and its virtual machines a driver's fancy.
 func TestHostIsMonitored(t *testing.T) {
 	d := newDeployment(t, version())
-	for name, fragment := range frontend.Values()["config"].(map[string]any) {
-		d.write("config", name, fragment.(string))
-	}
+	d.useDummies()
 	d.cloud()
 	host, err := d.api("oneadmin", password).CreateHost(hostname, "dummy", "dummy")
 	require.NoError(t, err)

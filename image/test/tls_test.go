@@ -56,19 +56,24 @@ func encode(kind string, content []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}))
 }
 
+// issue a certificate for a key of its own, which is in PEM.
+func (a *authority) issue(template *x509.Certificate) (certificate *x509.Certificate, key string) {
+	a.t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(a.t, err)
+	certificate = a.sign(template, &private.PublicKey)
+	content, err := x509.MarshalECPrivateKey(private)
+	require.NoError(a.t, err)
+	return certificate, encode("EC PRIVATE KEY", content)
+}
+
 // signServer writes a certificate for the server of a pod, and its key.
 func (a *authority) signServer(folder string) {
 	a.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(a.t, err)
-	certificate := a.sign(&x509.Certificate{
+	certificate, key := a.issue(&x509.Certificate{
 		Subject: pkix.Name{CommonName: "database"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}, &key.PublicKey)
-	private, err := x509.MarshalECPrivateKey(key)
-	require.NoError(a.t, err)
-	for name, content := range map[string]string{
-		"server.pem": encode("CERTIFICATE", certificate.Raw), "server.key": encode("EC PRIVATE KEY", private),
-	} {
+	})
+	for name, content := range map[string]string{"server.pem": encode("CERTIFICATE", certificate.Raw), "server.key": key} {
 		require.NoError(a.t, os.WriteFile(filepath.Join(folder, name), []byte(content), 0o644))
 	}
 }
