@@ -1,8 +1,6 @@
 package upstream
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,94 +8,91 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/textproto"
-	"regexp"
+	"path/filepath"
 	"slices"
 	"strings"
-	"time"
-
-	"github.com/ProtonMail/go-crypto/openpgp"
-	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
-	"github.com/hashicorp/go-retryablehttp"
+	"sync"
 )
 
-const (
-	// OfficialRepository has one apt repository for each release and distribution.
-	OfficialRepository = "https://downloads.opennebula.io/repo/%s/Debian/12"
-	// OfficialKey signs them all.
-	OfficialKey = "https://downloads.opennebula.io/repo/repo2.key"
-
-	suite     = "stable"
-	component = "opennebula"
-	// An index of all packages is below a megabyte; anything far larger is none.
-	maxIndex = 64 << 20
-)
-
-// ErrUnreachable is a repository that did not answer at all.
-var ErrUnreachable = errors.New("cannot be reached")
-
-// Repository is an apt repository in OpenNebula's layout, with one suite and one
-// component.
+// Repository is one suite and component of an apt repository; OpenNebula's, unless
+// WithSuite says otherwise. What it has is read once.
 type Repository struct {
-	URL    string
-	Key    []byte // that signs it, armored
-	client *http.Client
+	URL string
+	Key []byte // those that may sign it, armored or as apt's keyrings are
+
+	settings
+	client  *http.Client
+	reading sync.Mutex
+	release *inRelease
+	indexes map[string][]Package // by architecture
 }
-
-// Option changes how a repository is read.
-type Option func(*retryablehttp.Client)
-
-// WithRetries sets how often a failing request is tried again; 3 by default.
-func WithRetries(n int) Option { return func(c *retryablehttp.Client) { c.RetryMax = n } }
 
 // NewRepository describes a repository; nothing is read yet.
 func NewRepository(url string, key []byte, options ...Option) *Repository {
-	return &Repository{URL: strings.TrimSuffix(url, "/"), Key: key, client: newClient(options...)}
-}
-
-func newClient(options ...Option) *http.Client {
-	client := retryablehttp.NewClient()
-	client.Logger = nil
-	client.RetryMax = 3
-	client.HTTPClient.Timeout = 30 * time.Second
-	for _, option := range options {
-		option(client)
+	s := newSettings(options)
+	return &Repository{
+		URL: strings.TrimSuffix(url, "/"), Key: key, settings: s,
+		client: s.client().StandardClient(), indexes: map[string][]Package{},
 	}
-	return client.StandardClient()
 }
 
-// Fetch reads a small file by URL. What does not answer is ErrUnreachable.
-func Fetch(ctx context.Context, url string, options ...Option) ([]byte, error) {
-	return fetch(ctx, newClient(options...), url)
-}
+// String is the repository's URL without a password.
+func (r *Repository) String() string { return shown(r.URL) }
 
-// Versions of a package that the repository has for an architecture (amd64,
-// arm64), in the repository's order. The index counts only when its checksum
-// stands in an InRelease that the key has signed.
-func (r *Repository) Versions(ctx context.Context, name, architecture string) ([]string, error) {
-	release, err := r.release(ctx)
+// Packages of the repository for an architecture (amd64, arm64), in its order, with
+// those that are for all. The index counts only when its size and checksum stand in
+// an InRelease that the key has signed. A repository that does not exist is ErrMissing,
+// one that does not answer is ErrUnreachable; an architecture that it does not have is
+// an error that names those that it has.
+func (r *Repository) Packages(ctx context.Context, architecture string) ([]Package, error) {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	if err := r.readRelease(ctx); err != nil {
+		return nil, err
+	}
+	if found, ok := r.indexes[architecture]; ok {
+		return found, nil
+	}
+	packages, err := r.readIndex(ctx, architecture)
 	if err != nil {
 		return nil, err
 	}
-	versions, err := r.packages(ctx, release, architecture)
-	return versions[name], err
+	r.indexes[architecture] = packages
+	return packages, nil
+}
+
+// Versions of a package that the repository has for an architecture (amd64, arm64), in
+// the repository's order. Errors are those of Packages.
+func (r *Repository) Versions(ctx context.Context, name, architecture string) ([]string, error) {
+	packages, err := r.Packages(ctx, architecture)
+	if err != nil {
+		return nil, err
+	}
+	var versions []string
+	for _, p := range packages {
+		if p.Name == name {
+			versions = append(versions, p.Version)
+		}
+	}
+	return versions, nil
 }
 
 // Architectures lists those, in Debian's words (amd64, arm64) and in order, for
-// which the repository has all of the packages named at one release, X.Y.Z.
+// which the repository has all of the packages named at one release, X.Y.Z. Errors
+// are those of Packages.
 func (r *Repository) Architectures(ctx context.Context, version string, names []string) ([]string, error) {
-	release, err := r.release(ctx)
+	all, err := r.listed(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var complete []string
-	for _, architecture := range architectures(release) {
-		versions, err := r.packages(ctx, release, architecture)
+	for _, architecture := range all {
+		packages, err := r.Packages(ctx, architecture)
 		if err != nil {
 			return nil, err
 		}
 		lacks := func(name string) bool {
-			return !slices.ContainsFunc(versions[name], func(v string) bool { return IsRelease(v, version) })
+			return !slices.ContainsFunc(packages, func(p Package) bool { return p.Name == name && IsRelease(p.Version, version) })
 		}
 		if !slices.ContainsFunc(names, lacks) {
 			complete = append(complete, architecture)
@@ -106,38 +101,14 @@ func (r *Repository) Architectures(ctx context.Context, version string, names []
 	return complete, nil
 }
 
-// architectures are those of which the text of a release has an index.
-func architectures(release []byte) []string {
-	var found []string
-	for _, match := range indexName.FindAllSubmatch(release, -1) {
-		found = append(found, string(match[1]))
-	}
-	slices.Sort(found)
-	return slices.Compact(found)
-}
-
-var indexName = regexp.MustCompile(` ` + component + `/binary-([a-z0-9]+)/Packages\n`)
-
-// packages are the versions of each package of an architecture.
-func (r *Repository) packages(ctx context.Context, release []byte, architecture string) (map[string][]string, error) {
-	index, err := r.index(ctx, release, architecture)
-	if err != nil {
+// listed are the architectures of which the repository has an index.
+func (r *Repository) listed(ctx context.Context) ([]string, error) {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	if err := r.readRelease(ctx); err != nil {
 		return nil, err
 	}
-	versions := map[string][]string{}
-	// A stanza of an index has the form of a mail's header.
-	for stanzas := textproto.NewReader(bufio.NewReader(bytes.NewReader(index))); ; {
-		stanza, err := stanzas.ReadMIMEHeader()
-		if name := stanza.Get("Package"); name != "" {
-			versions[name] = append(versions[name], stanza.Get("Version"))
-		}
-		if errors.Is(err, io.EOF) {
-			return versions, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read the index of packages of %s: %w", r.URL, err)
-		}
-	}
+	return r.release.architectures(r.component), nil
 }
 
 // Require fails unless the repository has a release, X.Y.Z, for an architecture.
@@ -150,10 +121,10 @@ func (r *Repository) Require(ctx context.Context, version, architecture string) 
 		return nil
 	}
 	if len(versions) == 0 {
-		return fmt.Errorf("the repository %s has no package opennebula for %s: choose another repository", r.URL, architecture)
+		return fmt.Errorf("the repository %s has no package opennebula for %s: choose another repository", r, architecture)
 	}
 	return fmt.Errorf("the repository %s has no opennebula %s for %s; it has %s: choose one of these",
-		r.URL, version, architecture, strings.Join(versions, ", "))
+		r, version, architecture, strings.Join(versions, ", "))
 }
 
 // IsRelease tells whether a package's version, X.Y.Z or X.Y.Z-N, belongs to a
@@ -163,74 +134,83 @@ func IsRelease(packaged, version string) bool {
 	return base == version
 }
 
-func (r *Repository) index(ctx context.Context, release []byte, architecture string) ([]byte, error) {
-	name := component + "/binary-" + architecture + "/Packages"
-	want, ok := checksum(release, name)
-	if !ok {
-		return nil, fmt.Errorf("the repository %s has no packages for %s: choose another repository", r.URL, architecture)
+// Open reads a package's file, the .deb, as long as the context allows. What is read is
+// to be held against the package's Size and SHA256, which are signed.
+func (r *Repository) Open(ctx context.Context, p Package) (io.ReadCloser, error) {
+	if !filepath.IsLocal(p.Filename) {
+		return nil, fmt.Errorf("the repository %s says that %s %s is at %q, which is no path in it: choose another repository", r, p.Name, p.Version, p.Filename)
 	}
-	index, err := fetch(ctx, r.client, r.dist(name))
-	if err != nil {
-		return nil, err
-	}
-	if sum := sha256.Sum256(index); hex.EncodeToString(sum[:]) != want {
-		return nil, fmt.Errorf("%s is not what InRelease says: the repository is being changed or was tampered with; try again later", r.dist(name))
-	}
-	return index, nil
+	return openURL(ctx, r.downloads(), r.URL+"/"+p.Filename)
 }
 
-func (r *Repository) dist(file string) string { return r.URL + "/dists/" + suite + "/" + file }
-
-// release returns the text of InRelease, its signature verified.
-func (r *Repository) release(ctx context.Context) ([]byte, error) {
-	keys, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(r.Key))
+// readRelease reads InRelease, if it is not read yet.
+func (r *Repository) readRelease(ctx context.Context) error {
+	if r.release != nil {
+		return nil
+	}
+	keys, err := readKeys(r.Key)
 	if err != nil {
-		return nil, fmt.Errorf("the key for %s is not an armored OpenPGP key: %w", r.URL, err)
+		return fmt.Errorf("the key for %s is not an armored OpenPGP key, nor a keyring: %w", r, err)
 	}
 	signed, err := fetch(ctx, r.client, r.dist("InRelease"))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	block, _ := clearsign.Decode(signed)
-	if block == nil {
-		return nil, fmt.Errorf("the repository %s is not signed: its InRelease holds no signature; only a signed one is used", r.URL)
-	}
-	if _, err := block.VerifySignature(keys, nil); err != nil {
-		return nil, fmt.Errorf("the repository %s is not signed by the key given (%w): give the key that signs it", r.URL, err)
-	}
-	return block.Plaintext, nil
+	r.release, err = verifyInRelease(signed, keys, r.String(), r.now())
+	return err
 }
 
-// checksum finds a file's SHA256 in the text of a release.
-func checksum(release []byte, file string) (string, bool) {
-	_, sums, _ := strings.Cut(string(release), "\nSHA256:")
-	for _, line := range strings.Split(strings.TrimPrefix(sums, "\n"), "\n") {
-		if !strings.HasPrefix(line, " ") {
-			return "", false
+// readIndex reads the smallest index of an architecture that the repository really
+// has: an InRelease may list one that is not served.
+func (r *Repository) readIndex(ctx context.Context, architecture string) ([]Package, error) {
+	name := r.component + "/binary-" + architecture + "/Packages"
+	unserved := fmt.Errorf("the repository %s has no packages for %s, but for %s: choose one of these, or another repository",
+		r, architecture, oneOf(r.release.architectures(r.component)))
+	for _, compression := range compressions {
+		want, ok := r.release.files[name+compression.ending]
+		if !ok {
+			continue
 		}
-		if fields := strings.Fields(line); len(fields) == 3 && fields[2] == file {
-			return fields[0], true
+		url := r.dist(name + compression.ending)
+		file, err := fetch(ctx, r.client, url)
+		if errors.Is(err, ErrMissing) {
+			unserved = err
+			continue
 		}
+		if err != nil {
+			return nil, err
+		}
+		return parseIndex(file, want, shown(url), compression.expand)
 	}
-	return "", false
+	return nil, unserved
 }
 
-func fetch(ctx context.Context, client *http.Client, url string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+func (r *Repository) dist(file string) string { return r.URL + "/dists/" + r.suite + "/" + file }
+
+// oneOf lists what can be chosen from.
+func oneOf(names []string) string {
+	if len(names) == 0 {
+		return "nothing"
+	}
+	return strings.Join(names, ", ")
+}
+
+// parseIndex reads a file that must be what InRelease lists.
+func parseIndex(file []byte, want listed, url string, expand expander) ([]Package, error) {
+	if size := int64(len(file)); size < want.size {
+		return nil, fmt.Errorf("%s is truncated: it has %d bytes of the %d that InRelease says; try again later, or use another mirror", url, size, want.size)
+	}
+	sum := sha256.Sum256(file)
+	if int64(len(file)) > want.size || hex.EncodeToString(sum[:]) != want.sha256 {
+		return nil, fmt.Errorf("%s is not what InRelease says: the repository is being changed or was tampered with; try again later", url)
+	}
+	text, err := expanded(file, expand)
 	if err != nil {
-		return nil, fmt.Errorf("%q is not a URL: %w", url, err)
+		return nil, fmt.Errorf("expand %s: %w", url, err)
 	}
-	response, err := client.Do(request)
+	packages, err := parsePackages(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s %w: %w", url, ErrUnreachable, err)
+		return nil, fmt.Errorf("read the index of packages %s: %w", url, err)
 	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %s: it is not an apt repository in OpenNebula's layout, or not a signed one", url, response.Status)
-	}
-	content, err := io.ReadAll(io.LimitReader(response.Body, maxIndex))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", url, err)
-	}
-	return content, nil
+	return packages, nil
 }
