@@ -17,6 +17,7 @@ type Arguments struct {
 	BaseDigest string    // of the image named BaseName, sha256:…
 	Revision   string    // commit of this repository
 	Created    time.Time // of the commit, or of the build
+	Debian     string    // a word for what Debian has: another one keeps a builder from its cache
 }
 
 // Map returns them by the names that the Dockerfile and BuildKit know.
@@ -27,6 +28,7 @@ func (a Arguments) Map() map[string]string {
 		"ONE_KEY":           a.Key,
 		"BASE_NAME":         BaseName,
 		"BASE_DIGEST":       a.BaseDigest,
+		"DEBIAN_STATE":      a.Debian,
 		"REVISION":          a.Revision,
 		"CREATED":           a.Created.UTC().Format(time.RFC3339),
 		"SOURCE_DATE_EPOCH": strconv.FormatInt(a.Created.Unix(), 10),

@@ -51,28 +51,3 @@ func TestInspectRefusesOtherImages(t *testing.T) {
 	_, err = Inspect(context.Background(), "Not An Image")
 	assert.ErrorContains(t, err, `"Not An Image" is not an image reference; write it as`)
 }
-
-func TestTag(t *testing.T) {
-	ctx := context.Background()
-	info, err := Inspect(ctx, push(t, frontEnd()))
-	require.NoError(t, err)
-
-	require.NoError(t, Tag(ctx, info.Reference, []string{"7.2.0", "latest"}))
-	tags, err := Published(ctx, info.Repository)
-	require.NoError(t, err)
-	assert.Equal(t, map[string]string{"built": info.Digest, "7.2.0": info.Digest, "latest": info.Digest}, tags)
-
-	elsewhere, err := Published(ctx, info.Repository+"-other")
-	require.NoError(t, err)
-	assert.Empty(t, elsewhere)
-}
-
-func TestCopy(t *testing.T) {
-	ctx := context.Background()
-	info, err := Inspect(ctx, push(t, frontEnd()))
-	require.NoError(t, err)
-	require.NoError(t, Copy(ctx, info.Reference, info.Repository+"-copy"))
-	copied, err := Inspect(ctx, info.Repository+"-copy@"+info.Digest)
-	require.NoError(t, err)
-	assert.Equal(t, info.Digest, copied.Digest)
-}

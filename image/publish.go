@@ -4,170 +4,88 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"slices"
 
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/pablodelarco/opennebula-helm/registry"
 )
 
-// published is what a reference names: one image, or an index of one for each
-// platform.
-type published struct {
-	ref    name.Reference
-	digest v1.Hash
-	whole  remote.Taggable // v1.Image or v1.ImageIndex
-	images []platformImage // at least one
+// Publication is an index in the repository where it was published.
+type Publication struct {
+	Report
+	Already bool // it was there, complete and under its tag, and no image was sent
 }
 
-// platformImage is an image and the platform that it is offered for, OS/architecture.
-type platformImage struct {
-	platform string
-	image    v1.Image
+// Publish sends an index of Join by its digest, verifies what the registry then has,
+// and only then tags it: with a version, X.Y.Z or X.Y.Z-N, which is never moved, and
+// with floating tags, which are. A version that has another digest is
+// registry.ErrTaken, before anything is sent. After a failure the same call again
+// ends as if there had been none.
+func Publish(ctx context.Context, to *registry.Repository, index v1.ImageIndex, version string, floating ...string) (Publication, error) {
+	digest, err := publishable(index, version, floating)
+	if err != nil {
+		return Publication{}, err
+	}
+	already, err := to.Holds(ctx, digest, version)
+	if err != nil {
+		return Publication{}, err
+	}
+	var report Report
+	if already {
+		report, err = VerifyIn(ctx, to, digest.String())
+	}
+	if !already || err != nil { // what is damaged there is sent again
+		already = false
+		report, err = send(ctx, to, index)
+	}
+	if err != nil {
+		return Publication{}, err
+	}
+	if err := to.Tag(ctx, digest, version); err != nil {
+		return Publication{}, err
+	}
+	for _, tag := range floating {
+		if err := to.Move(ctx, digest, tag); err != nil {
+			return Publication{}, err
+		}
+	}
+	return Publication{Report: report, Already: already}, nil
 }
 
-// read finds an image or an index of images by its reference.
-func read(ctx context.Context, reference string, options ...name.Option) (published, error) {
-	ref, err := Parse(reference, options...)
+// publishable refuses tags that an index must not have.
+func publishable(index v1.ImageIndex, version string, floating []string) (v1.Hash, error) {
+	digest, err := index.Digest()
 	if err != nil {
-		return published{}, err
-	}
-	descriptor, err := remote.Get(ref, access(ctx)...)
-	if err != nil {
-		return published{}, fmt.Errorf("read the image %s: %w", reference, err)
-	}
-	p := published{ref: ref, digest: descriptor.Digest}
-	if descriptor.MediaType.IsIndex() {
-		err = p.readIndex(descriptor)
-	} else {
-		err = p.readImage(descriptor)
-	}
-	if err != nil {
-		return published{}, fmt.Errorf("read the image %s: %w", reference, err)
-	}
-	return p, nil
-}
-
-func (p *published) readImage(descriptor *remote.Descriptor) error {
-	img, err := descriptor.Image()
-	if err != nil {
-		return err
-	}
-	config, err := img.ConfigFile()
-	if err != nil {
-		return fmt.Errorf("read its configuration: %w", err)
-	}
-	p.whole, p.images = img, []platformImage{{platformOf(config), img}}
-	return nil
-}
-
-// readIndex leaves out what an index holds beside images: attestations, which are
-// for no platform.
-func (p *published) readIndex(descriptor *remote.Descriptor) error {
-	index, err := descriptor.ImageIndex()
-	if err != nil {
-		return err
+		return v1.Hash{}, fmt.Errorf("read the index to be published: %w", err)
 	}
 	manifest, err := index.IndexManifest()
 	if err != nil {
-		return err
+		return v1.Hash{}, fmt.Errorf("read the index to be published: %w", err)
 	}
-	p.whole = index
-	for _, d := range manifest.Manifests {
-		if d.Platform == nil || d.Platform.OS == "unknown" {
-			continue
-		}
-		platform := d.Platform.OS + "/" + d.Platform.Architecture
-		if slices.ContainsFunc(p.images, func(i platformImage) bool { return i.platform == platform }) {
-			return fmt.Errorf("its index has two images for %s", platform)
-		}
-		img, err := index.Image(d.Digest)
-		if err != nil {
-			return fmt.Errorf("read its image for %s: %w", platform, err)
-		}
-		p.images = append(p.images, platformImage{platform, img})
+	of := manifest.Annotations[VersionLabel]
+	if of == "" {
+		return v1.Hash{}, errors.New("the index to be published has no annotation " + VersionLabel + ": make it with Join")
 	}
-	if len(p.images) == 0 {
-		return errors.New("its index has no image for any platform")
+	if !releaseTag.MatchString(version) {
+		return v1.Hash{}, fmt.Errorf("%q is not the version of an image: publish it as X.Y.Z or X.Y.Z-N", version)
 	}
-	return nil
-}
-
-func platformOf(config *v1.ConfigFile) string { return config.OS + "/" + config.Architecture }
-
-func access(ctx context.Context) []remote.Option {
-	return []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)}
-}
-
-// Published lists a repository's tags with their digests; none where there is no
-// such repository yet.
-func Published(ctx context.Context, repository string, options ...name.Option) (map[string]string, error) {
-	repo, err := name.NewRepository(repository, options...)
-	if err != nil {
-		return nil, fmt.Errorf("%q is not a repository of images; write it as %s: %w", repository, Repository, err)
-	}
-	names, err := remote.List(repo, access(ctx)...)
-	if isNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list the tags of %s: %w", repository, err)
-	}
-	tags := map[string]string{}
-	for _, tag := range names {
-		head, err := remote.Head(repo.Tag(tag), access(ctx)...)
-		if err != nil {
-			return nil, fmt.Errorf("read the tag %s:%s: %w", repository, tag, err)
-		}
-		tags[tag] = head.Digest.String()
-	}
-	return tags, nil
-}
-
-// Tag gives an image, by digest, further names in its repository.
-func Tag(ctx context.Context, reference string, tags []string, options ...name.Option) error {
-	ref, err := Parse(reference, options...)
-	if err != nil {
-		return err
-	}
-	descriptor, err := remote.Get(ref, access(ctx)...)
-	if err != nil {
-		return fmt.Errorf("read the image %s: %w", reference, err)
-	}
-	for _, tag := range tags {
-		if err := remote.Tag(ref.Context().Tag(tag), descriptor, access(ctx)...); err != nil {
-			return fmt.Errorf("tag %s as %s: %w", reference, tag, err)
+	for _, tag := range append([]string{version}, floating...) {
+		if err := verifyTag(tag, of); err != nil {
+			return v1.Hash{}, fmt.Errorf("the index to be published: %w: choose another tag", err)
 		}
 	}
-	return nil
+	for _, tag := range floating {
+		if releaseTag.MatchString(tag) {
+			return v1.Hash{}, fmt.Errorf("the tag %s is never moved: it can be the version of an image, not a floating tag", tag)
+		}
+	}
+	return digest, nil
 }
 
-// Copy copies an image, by digest, into another repository; of an index, all of it.
-func Copy(ctx context.Context, reference, repository string, options ...name.Option) error {
-	p, err := read(ctx, reference, options...)
+func send(ctx context.Context, to *registry.Repository, index v1.ImageIndex) (Report, error) {
+	digest, err := to.Push(ctx, index)
 	if err != nil {
-		return err
+		return Report{}, err
 	}
-	to, err := name.NewDigest(repository+"@"+p.ref.Identifier(), options...)
-	if err != nil {
-		return fmt.Errorf("copy %s: give the image by digest: %w", reference, err)
-	}
-	switch whole := p.whole.(type) {
-	case v1.ImageIndex:
-		err = remote.WriteIndex(to, whole, access(ctx)...)
-	case v1.Image:
-		err = remote.Write(to, whole, access(ctx)...)
-	}
-	if err != nil {
-		return fmt.Errorf("copy %s to %s: %w", reference, to, err)
-	}
-	return nil
-}
-
-func isNotFound(err error) bool {
-	var answer *transport.Error
-	return errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound
+	return VerifyIn(ctx, to, digest.String())
 }

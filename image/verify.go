@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/pablodelarco/opennebula-helm/registry"
 )
 
 // Entrypoint is the program that every container of the image begins with.
@@ -18,7 +18,7 @@ var Entrypoint = []string{"/usr/bin/tini", "--", "opennebula-frontend"}
 
 // Report is what Verify has found to be so.
 type Report struct {
-	Reference string // as given
+	Reference string // HOST/PATH:TAG or HOST/PATH@sha256:…
 	Digest    string // of the image or index, sha256:…
 	Labels
 	Platforms []PlatformReport // in the index's order; of an image, one
@@ -36,38 +36,57 @@ type PlatformReport struct {
 // release; and each image in it is complete, for the platform that it is listed
 // for, runs as oneadmin what a front-end runs, and has all labels, which say the
 // same on every platform. A reference by digest has no tag to be compared.
-func Verify(ctx context.Context, reference string, options ...name.Option) (Report, error) {
+func Verify(ctx context.Context, reference string, options ...registry.Option) (Report, error) {
 	p, err := read(ctx, reference, options...)
 	if err != nil {
 		return Report{}, err
 	}
-	report := Report{Reference: reference, Digest: p.digest.String()}
+	return p.verify(ctx)
+}
+
+// VerifyIn is Verify of a tag or digest in a repository.
+func VerifyIn(ctx context.Context, repository *registry.Repository, tagOrDigest string) (Report, error) {
+	p, err := readFrom(ctx, repository, tagOrDigest)
+	if err != nil {
+		return Report{}, err
+	}
+	return p.verify(ctx)
+}
+
+func (p *published) verify(ctx context.Context) (Report, error) {
+	report := Report{Reference: p.reference(), Digest: p.digest.String()}
 	for _, i := range p.images {
-		labels, platform, err := verifyImage(ctx, p.ref.Context(), i)
+		labels, platform, err := verifyImage(ctx, p.repository, i)
 		if err != nil {
-			return Report{}, refused(reference, i.platform, err)
+			return Report{}, p.refused(i.platform, err)
 		}
 		if len(report.Platforms) > 0 {
 			if differing := labels.difference(report.Labels); differing != "" {
-				return Report{}, refused(reference, i.platform, errors.New("its label "+differing))
+				return Report{}, p.refused(i.platform, errors.New("its label "+differing))
 			}
 		}
 		report.Labels = labels
 		report.Platforms = append(report.Platforms, platform)
 	}
-	if tag, ok := p.ref.(name.Tag); ok {
-		if err := verifyTag(tag.TagStr(), report.Version); err != nil {
-			return Report{}, fmt.Errorf("image %s: %w: move the tag, or take it away", reference, err)
+	if p.identifier != report.Digest {
+		if err := verifyTag(p.identifier, report.Version); err != nil {
+			return Report{}, fmt.Errorf("image %s: %w: move the tag, or take it away", report.Reference, err)
 		}
 	}
 	return report, nil
 }
 
-func refused(reference, platform string, err error) error {
-	return fmt.Errorf("image %s, %s: %w: do not use it; build and publish it again, for all platforms at once", reference, platform, err)
+// refused says what is wrong with an image; that it could not be read is not.
+func (p *published) refused(platform string, err error) error {
+	err = p.repository.Explain(err)
+	var unread *registry.Error
+	if errors.As(err, &unread) && !errors.Is(err, registry.ErrNotFound) {
+		return fmt.Errorf("verify the image %s, %s: %w", p.reference(), platform, err)
+	}
+	return fmt.Errorf("image %s, %s: %w: do not use it; build and publish it again, for all platforms at once", p.reference(), platform, err)
 }
 
-func verifyImage(ctx context.Context, repository name.Repository, i platformImage) (Labels, PlatformReport, error) {
+func verifyImage(ctx context.Context, repository *registry.Repository, i platformImage) (Labels, PlatformReport, error) {
 	found := PlatformReport{Platform: i.platform}
 	config, err := i.image.ConfigFile()
 	if err != nil {
@@ -105,7 +124,7 @@ func verifyConfig(config *v1.ConfigFile, platform string) error {
 
 // verifyLayers asks the registry for each layer without reading it, and returns the
 // bytes of all.
-func verifyLayers(ctx context.Context, repository name.Repository, img v1.Image, want int) (int64, error) {
+func verifyLayers(ctx context.Context, repository *registry.Repository, img v1.Image, want int) (int64, error) {
 	manifest, err := img.Manifest()
 	if err != nil {
 		return 0, fmt.Errorf("read its manifest: %w", err)
@@ -115,7 +134,7 @@ func verifyLayers(ctx context.Context, repository name.Repository, img v1.Image,
 	}
 	var total int64
 	for n, layer := range manifest.Layers {
-		size, err := storedSize(ctx, repository, layer.Digest)
+		size, err := repository.BlobSize(ctx, layer.Digest)
 		if err != nil {
 			return 0, fmt.Errorf("layer %d of %d, %s, cannot be had: %w", n+1, want, layer.Digest, err)
 		}
@@ -125,14 +144,6 @@ func verifyLayers(ctx context.Context, repository name.Repository, img v1.Image,
 		total += size
 	}
 	return total, nil
-}
-
-func storedSize(ctx context.Context, repository name.Repository, digest v1.Hash) (int64, error) {
-	layer, err := remote.Layer(repository.Digest(digest.String()), access(ctx)...)
-	if err != nil {
-		return 0, err
-	}
-	return layer.Size() // a HEAD request
 }
 
 var (

@@ -96,10 +96,6 @@ func TestVerifyIndex(t *testing.T) {
 	assert.Equal(t, []string{"linux/amd64", "linux/arm64"}, info.Platforms)
 	assert.Equal(t, report.Digest, info.Digest, "an index is pinned as a whole")
 
-	require.NoError(t, Copy(t.Context(), info.Reference, info.Repository+"-copy"))
-	copied, err := Verify(t.Context(), info.Repository+"-copy@"+info.Digest)
-	require.NoError(t, err)
-	assert.Equal(t, report.Platforms, copied.Platforms)
 }
 
 // label sets one label, or takes it away.
@@ -218,7 +214,8 @@ func TestVerifyRefusesMissingLayers(t *testing.T) {
 
 func TestVerifyNothing(t *testing.T) {
 	_, err := Verify(t.Context(), "127.0.0.1:1/team/frontend:7.2.0")
-	assert.ErrorContains(t, err, "read the image 127.0.0.1:1/team/frontend:7.2.0")
+	assert.ErrorContains(t, err, "read 127.0.0.1:1/team/frontend:7.2.0: ")
+	assert.ErrorContains(t, err, "nothing listens at 127.0.0.1:1: correct the name, or start it")
 	_, err = Verify(t.Context(), "Not An Image")
 	assert.ErrorContains(t, err, "is not an image reference")
 }

@@ -147,9 +147,16 @@ func TestCloud(t *testing.T) {
 	assert.Equal(t, "10", dev.VMQuota["VMS"])
 	assert.Equal(t, "20.5", strings.TrimSuffix(dev.VMQuota["CPU"], "0"))
 	assert.Equal(t, "5000", dev.Quotas[0]["SIZE"])
+	rules, err := api.Rules()
+	require.NoError(t, err)
+	// VM+IMAGE+TEMPLATE+DOCUMENT+SECGROUP+VROUTER+VMGROUP+BACKUPJOB/*, as onegroup create has it
+	assert.Contains(t, rules, frontend.Rule{Who: frontend.ScopeGroup(dev.ID), What: 0x125429400000000, Right: frontend.RightCreate})
 
 	assert.Equal(t, nothingToDo+"\n", d.accept(aCloud))
 	assert.Equal(t, all, d.inventory())
+	after, err := api.Rules()
+	require.NoError(t, err)
+	assert.Equal(t, rules, after)
 	d.requireSSH("kvm1")
 	assert.Contains(t, d.read(".ssh/config"), "Include config.cloud\n")
 	d.newPod()
@@ -287,6 +294,7 @@ func TestCloudHostKeys(t *testing.T) {
 	d.reject(one+"]", "cloud: the host key of kvm1 changed", "give hostKey where the machine was reinstalled")
 	assert.Contains(t, d.read(".ssh/known_hosts"), line(known, "kvm1 "), "the known key stays")
 	assert.Contains(t, d.accept(strings.TrimSuffix(one, "}")+", hostKey: \""+d.publicKey()+" root@kvm1\"}]"), "changed known_hosts: the declared key of kvm1")
+	d.reject(strings.TrimSuffix(one, "}")+", hostKey: \""+anotherPublicKey(t)+"\"}]", "cloud: the host key of kvm1 is SHA256:", "hostKey declares SHA256:")
 }
 
 // publicKey of the front-end's sshd.
@@ -294,8 +302,16 @@ func (d *deployment) publicKey() string {
 	d.t.Helper()
 	private, err := os.ReadFile(d.path("secrets", "ssh-host-key"))
 	require.NoError(d.t, err)
+	return publicOf(d.t, private)
+}
+
+// anotherPublicKey is nobody's.
+func anotherPublicKey(t *testing.T) string { return publicOf(t, []byte(newKey(t))) }
+
+func publicOf(t *testing.T, private []byte) string {
+	t.Helper()
 	signer, err := ssh.ParsePrivateKey(private)
-	require.NoError(d.t, err)
+	require.NoError(t, err)
 	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
 }
 

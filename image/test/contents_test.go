@@ -37,6 +37,15 @@ func TestNothingLeft(t *testing.T) {
 	}
 }
 
+// What OpenNebula's drivers run on the front-end, beyond what every Debian has. Some of it
+// is run for some images only, and missed late.
+func TestDriversHaveTheirPrograms(t *testing.T) {
+	files := readable(t, built(t, version()).Image)
+	for _, program := range []string{"curl", "jq", "qemu-img", "rsync", "wget", "xorriso"} {
+		assert.Contains(t, files, "usr/bin/"+program)
+	}
+}
+
 // readable are an image's regular files that have content, which are read whole below
 // the folder laid aside, and elsewhere only named.
 func readable(t *testing.T, img v1.Image) map[string][]byte {

@@ -16,6 +16,7 @@ import (
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/packages"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/standin"
 	"github.com/pablodelarco/opennebula-helm/image"
+	"github.com/pablodelarco/opennebula-helm/registry"
 	"github.com/pablodelarco/opennebula-helm/upstream"
 )
 
@@ -68,7 +69,7 @@ func TestPlatforms(t *testing.T) {
 	require.NoError(t, err)
 	t.Logf("built for %s in %.0f s", strings.Join(platforms, " and "), time.Since(began).Seconds())
 
-	report, err := image.Verify(t.Context(), made.Reference, image.PlainHTTP(true)...)
+	report, err := image.Verify(t.Context(), made.Reference, registry.WithPlainHTTP(true))
 	require.NoError(t, err)
 	require.Len(t, report.Platforms, len(platforms))
 	for i, found := range report.Platforms {

@@ -36,6 +36,21 @@ func TestSSHPorts(t *testing.T) {
 	d.refuse(`ONE_SSHD_PORT is "22"; give a whole number, from 1024 to 65535`, "sshd")
 }
 
+// The drivers give up on a hypervisor that is gone, unless the administrator has them wait.
+func TestSSHPatience(t *testing.T) {
+	d := newDeployment(t, version())
+	d.succeed("bootstrap")
+	patience := func() string {
+		s := d.spec()
+		s.Entrypoint = []string{"bash", "-euc", "ssh -G hypervisor | grep ^connecttimeout"}
+		return d.runSpec(s).Output
+	}
+	assert.Contains(t, patience(), "connecttimeout 15\n")
+	d.write("data", ".ssh/config", "Host *\n  ConnectTimeout 60\n")
+	d.give(0)
+	assert.Contains(t, patience(), "connecttimeout 60\n")
+}
+
 // What the administrator has in the configuration stays, and comes after ours.
 func TestSSHPortChanges(t *testing.T) {
 	d := newDeployment(t, version())

@@ -19,11 +19,11 @@ class Ssh
 
   # Before OpenNebula gets the hosts: its drivers log in at once.
   def learn(hosts)
-    scans = scan(hosts.reject(&:host_key))
+    scans = scan(hosts)
     change do |known, config|
       hosts.each do |host|
         config.put(host.name, host.address, host.port)
-        host.host_key ? given(known, host) : scanned(known, host, scans[host])
+        host.host_key ? given(known, host, scans[host]) : scanned(known, host, scans[host])
       end
     end
   end
@@ -55,12 +55,17 @@ class Ssh
   def scan(hosts)
     known = KnownHosts.new("#{@folder}/known_hosts")
     hosts.each_slice(AT_ONCE).flat_map do |some|
-      some.map { |host| Thread.new { [host, @scan.ask(host, known.keys(host.name).map(&:type))] } }.map(&:value)
+      some.map { |host| Thread.new { [host, @scan.ask(host, types(known, host))] } }.map(&:value)
     end.to_h
   end
 
+  def types(known, host)
+    (host.host_key ? [host.host_key] : known.keys(host.name)).map(&:type)
+  end
+
   # A key that is given replaces one that was collected, but not the administrator's.
-  def given(known, host)
+  def given(known, host, scan)
+    contradict(host, scan)
     return if known.keys(host.name) == [host.host_key]
 
     other = known.others(host.name)
@@ -73,6 +78,14 @@ class Ssh
       known.put(host.name, host.host_key)
       @report.changed("known_hosts: the declared key of #{host.name}, #{host.host_key.fingerprint}")
     end
+  end
+
+  # The drivers will not talk to the host, and do not say why.
+  def contradict(host, scan)
+    return if scan.keys.empty? || scan.keys.include?(host.host_key)
+
+    @report.failed("the host key of #{host.name} is #{scan.keys.first.fingerprint}, and hostKey declares " \
+                   "#{host.host_key.fingerprint}: correct it, or look for an attacker if it was right")
   end
 
   def scanned(known, host, scan)
