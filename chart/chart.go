@@ -1,20 +1,18 @@
-// Package chart packages the Helm chart beside it, pushes it to an OCI registry
-// and installs it.
+// Package chart decides the version of the Helm chart beside it, packages it, publishes
+// it in an OCI registry and installs it.
 package chart
 
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	helm "helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
-	"sigs.k8s.io/yaml"
 
 	"github.com/pablodelarco/opennebula-helm/image"
 )
@@ -22,95 +20,118 @@ import (
 // Name of the chart, and the last part of its references.
 const Name = "opennebula"
 
-// Repository is where released charts are published.
-const Repository = "oci://ghcr.io/pablodelarco/charts/" + Name
+// Repository is where released charts are published: oci:// and this, for Helm.
+const Repository = "ghcr.io/pablodelarco/charts/" + Name
 
-// Package writes the chart of a folder into dest as NAME-VERSION.tgz, bound to
-// one image: its digest becomes the default of the chart's values, its OpenNebula
-// release the chart's appVersion. It returns the archive's path.
-func Package(folder, dest string, img image.Info) (string, error) {
-	c, err := loader.LoadDir(folder)
+// PackageOption changes what Package writes.
+type PackageOption func(*packaging)
+
+type packaging struct {
+	at       time.Time
+	version  string
+	changes  []Change
+	security bool
+}
+
+// At sets the time of the archive's files: that of the commit, as a rule. It is the
+// beginning of 1970 else.
+func At(t time.Time) PackageOption { return func(p *packaging) { p.at = t } }
+
+// As sets the version that was decided, with the changes that lead to it. It is the
+// version of Chart.yaml else, with the changes that are written there.
+func As(d Decision) PackageOption {
+	return func(p *packaging) { p.version, p.changes = d.Version, d.Changes }
+}
+
+// WithSecurityUpdates marks a chart whose image has packages with security updates that
+// the one before it had not.
+func WithSecurityUpdates() PackageOption { return func(p *packaging) { p.security = true } }
+
+// Package writes the chart of a folder into dest as NAME-VERSION.tgz, bound to an image
+// as by Bind. It returns the archive's path. The same chart, image and options give the
+// same bytes, wherever and whenever.
+func Package(folder, dest string, img image.Info, options ...PackageOption) (string, error) {
+	p := packaging{at: time.Unix(0, 0)}
+	for _, option := range options {
+		option(&p)
+	}
+	c, err := Bind(folder, img)
 	if err != nil {
-		return "", fmt.Errorf("read the chart %s: %w", folder, err)
+		return "", err
+	}
+	if err := p.apply(c); err != nil {
+		return "", fmt.Errorf("package the chart %s: %w", folder, err)
+	}
+	return writeArchive(c, dest, p.at)
+}
+
+func (p packaging) apply(c *helm.Chart) error {
+	if p.version != "" {
+		c.Metadata.Version = p.version
+	}
+	if err := markPrerelease(c); err != nil {
+		return err
+	}
+	if err := describe(c, p.changes, p.security); err != nil {
+		return err
+	}
+	fingerprint, err := Fingerprint(c)
+	if err != nil {
+		return err
+	}
+	c.Metadata.Annotations[contentAnnotation] = fingerprint
+	return nil
+}
+
+// Bind reads the chart of a folder and binds it to one image: its digest becomes the
+// default of the chart's values, its OpenNebula release the chart's appVersion.
+func Bind(folder string, img image.Info) (*helm.Chart, error) {
+	c, err := Read(folder)
+	if err != nil {
+		return nil, err
 	}
 	if err := pin(c, img); err != nil {
-		return "", fmt.Errorf("pin the chart %s to %s: %w", folder, img.Reference, err)
+		return nil, fmt.Errorf("pin the chart %s to %s: %w", folder, img.Reference, err)
 	}
 	if err := c.Validate(); err != nil {
-		return "", fmt.Errorf("check the chart %s: %w", folder, err)
+		return nil, fmt.Errorf("check the chart %s: %w", folder, err)
 	}
-	if err := os.MkdirAll(dest, 0o755); err != nil {
-		return "", fmt.Errorf("create the folder for the chart's archive: %w", err)
-	}
-	archive, err := chartutil.Save(c, dest)
+	return c, nil
+}
+
+// Read the chart of a folder, as it stands there.
+func Read(folder string) (*helm.Chart, error) {
+	c, err := loader.LoadDir(folder)
 	if err != nil {
-		return "", fmt.Errorf("write the chart's archive into %s: %w", dest, err)
+		return nil, fmt.Errorf("read the chart %s: %w", folder, err)
 	}
-	return archive, nil
+	return c, nil
 }
 
 func pin(c *helm.Chart, img image.Info) error {
 	c.Metadata.AppVersion = img.Version
-	if err := pinAnnotation(c, img.Reference); err != nil {
+	if err := pinAnnotation(c, img); err != nil {
 		return err
 	}
 	registry, repository, ok := strings.Cut(img.Repository, "/")
 	if !ok {
 		return fmt.Errorf("the image's repository %q names no registry", img.Repository)
 	}
-	file, err := valuesFile(c)
-	if err != nil {
-		return err
+	i := slices.IndexFunc(c.Raw, func(f *helm.File) bool { return f.Name == chartutil.ValuesfileName })
+	if i < 0 {
+		return errors.New("it has no values.yaml")
 	}
-	for _, set := range []struct{ key, value string }{
-		{"registry", registry}, {"repository", repository}, {"tag", ""}, {"digest", img.Digest},
-	} {
-		file.Data, err = setScalar(file.Data, set.value, "image", set.key)
-		if err != nil {
+	file := c.Raw[i]
+	pins := map[string]string{"registry": registry, "repository": repository, "tag": "", "digest": img.Digest}
+	for _, key := range imagePins() {
+		var err error
+		if file.Data, err = setScalar(file.Data, pins[key], "image", key); err != nil {
 			return fmt.Errorf("%s: %w", file.Name, err)
 		}
 	}
+	var err error
 	c.Values, err = chartutil.ReadValues(file.Data)
 	return err
-}
-
-// imagesAnnotation lists the chart's images for Artifact Hub, as YAML.
-const imagesAnnotation = "artifacthub.io/images"
-
-// listedImage is one of them.
-type listedImage struct {
-	Name  string `json:"name"`
-	Image string `json:"image"`
-}
-
-// pinAnnotation names the front-end's image where Artifact Hub looks for it.
-func pinAnnotation(c *helm.Chart, reference string) error {
-	var listed []listedImage
-	if err := yaml.Unmarshal([]byte(c.Metadata.Annotations[imagesAnnotation]), &listed); err != nil {
-		return fmt.Errorf("read the annotation %s of Chart.yaml: %w", imagesAnnotation, err)
-	}
-	i := slices.IndexFunc(listed, func(l listedImage) bool { return l.Name == path.Base(image.Repository) })
-	if i < 0 {
-		return fmt.Errorf("the annotation %s of Chart.yaml lists no %s", imagesAnnotation, path.Base(image.Repository))
-	}
-	listed[i].Image = reference
-	text, err := yaml.Marshal(listed)
-	if err != nil {
-		return fmt.Errorf("write the annotation %s: %w", imagesAnnotation, err)
-	}
-	c.Metadata.Annotations[imagesAnnotation] = string(text)
-	return nil
-}
-
-// valuesFile as it stands in the chart: with its comments, which are what people
-// read.
-func valuesFile(c *helm.Chart) (*helm.File, error) {
-	for _, file := range c.Raw {
-		if file.Name == chartutil.ValuesfileName {
-			return file, nil
-		}
-	}
-	return nil, errors.New("it has no values.yaml")
 }
 
 // Find returns the chart's folder in a checkout of this repository.

@@ -2,7 +2,9 @@ package chart
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -12,6 +14,25 @@ import (
 // setScalar replaces the string at a path of a YAML document and nothing else: a
 // document that is written anew loses its blank lines.
 func setScalar(document []byte, value string, path ...string) ([]byte, error) {
+	node, err := scalar(document, path)
+	if err != nil {
+		return nil, err
+	}
+	changed, err := splice(document, node, value)
+	if err != nil {
+		return nil, err
+	}
+	// YAML has more ways to write a text than splice knows.
+	if is, err := scalar(changed, path); err != nil || is.Value != value {
+		return nil, fmt.Errorf("line %d: %w", node.Line, errUnknownStyle)
+	}
+	return changed, nil
+}
+
+var errUnknownStyle = errors.New("write the value plainly or in double quotes, on one line")
+
+// scalar finds the single value at a path.
+func scalar(document []byte, path []string) (*yaml.Node, error) {
 	var root yaml.Node
 	if err := yaml.Unmarshal(document, &root); err != nil {
 		return nil, fmt.Errorf("parse: %w", err)
@@ -28,7 +49,7 @@ func setScalar(document []byte, value string, path ...string) ([]byte, error) {
 	if node.Kind != yaml.ScalarNode {
 		return nil, fmt.Errorf("%s is not a single value", strings.Join(path, "."))
 	}
-	return splice(document, node, value)
+	return node, nil
 }
 
 func child(node *yaml.Node, key string) *yaml.Node {
@@ -46,9 +67,12 @@ func child(node *yaml.Node, key string) *yaml.Node {
 // splice writes value where the scalar stands, on one line.
 func splice(document []byte, node *yaml.Node, value string) ([]byte, error) {
 	lines := bytes.SplitAfter(document, []byte("\n"))
-	line := string(lines[node.Line-1])
 	// A column counts characters; ours come after none but ASCII.
 	from := node.Column - 1
+	if node.Line > len(lines) || from > len(lines[node.Line-1]) {
+		return nil, fmt.Errorf("line %d: %w", node.Line, errUnknownStyle)
+	}
+	line := string(lines[node.Line-1])
 	old, err := written(node, line[from:])
 	if err != nil {
 		return nil, fmt.Errorf("line %d: %w", node.Line, err)
@@ -56,6 +80,8 @@ func splice(document []byte, node *yaml.Node, value string) ([]byte, error) {
 	lines[node.Line-1] = []byte(line[:from] + strconv.Quote(value) + line[from+len(old):])
 	return bytes.Join(lines, nil), nil
 }
+
+var doubleQuoted = regexp.MustCompile(`^"(\\.|[^"\\])*"`)
 
 // written is the text of a scalar at the beginning of rest, with its quotes.
 func written(node *yaml.Node, rest string) (string, error) {
@@ -65,9 +91,9 @@ func written(node *yaml.Node, rest string) (string, error) {
 			return node.Value, nil
 		}
 	case yaml.DoubleQuotedStyle:
-		if end := strings.Index(rest[1:], `"`); end >= 0 {
-			return rest[:end+2], nil
+		if quoted := doubleQuoted.FindString(rest); quoted != "" {
+			return quoted, nil
 		}
 	}
-	return "", fmt.Errorf("write the value plainly or in double quotes, on one line")
+	return "", errUnknownStyle
 }

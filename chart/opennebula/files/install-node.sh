@@ -61,9 +61,10 @@ install_keys() {
     chmod 700 "$home/.ssh"
 }
 
-# A warning only: names may come later than machines.
+# A warning only: names may come later than machines. Asked for ahosts, getent takes an
+# address as well.
 check_frontend() {
-    getent hosts "$frontend" >/dev/null ||
+    getent ahosts "$frontend" >/dev/null ||
         echo "install-node: warning: this machine cannot resolve $frontend, the front-end's SSH name; set ssh.hostname in the chart's values to one that it can" >&2
 }
 
