@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/cluster"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/container"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/network"
 )
 
@@ -114,9 +115,12 @@ func endHolder(ctx context.Context) (*lock, error) {
 	}
 }
 
-// sweepLab removes what may be left of a lab when a rehearsal was killed: its
-// processes and their mounts have ended with it.
+// sweepLab removes what may be left of a lab when a rehearsal was killed: its processes
+// and their mounts have ended with it, but for those of the hypervisors.
 func sweepLab(ctx context.Context) {
+	for _, n := range nodes() {
+		container.Sweep(ctx, n.name)
+	}
 	network.Sweep(ctx)
 	cluster.Sweep()
 }

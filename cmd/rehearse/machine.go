@@ -31,6 +31,9 @@ func (o options) debianPackages() []string {
 			"conntrack", "iptables", // its Services
 			"mount", "util-linux") // its volumes and namespaces
 	}
+	if o.isVirtual() && (o.packages != "" || o.repository != "") {
+		packages = append(packages, "chromium") // to open a virtual machine's console with
+	}
 	return packages
 }
 

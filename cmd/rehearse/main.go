@@ -1,7 +1,7 @@
 // Rehearse makes a whole release on this machine and runs it: packages become an
 // image, image and chart go to a registry, the chart is installed on a Kubernetes
-// cluster, and the end-to-end suite asks the result. It needs root, a Debian 12
-// and Go; no Docker, no Dagger, no account.
+// cluster, the end-to-end suite asks the result, and what it has passed is released. It
+// needs root, a Debian 12 and Go; no Docker, no Dagger, no account.
 package main
 
 import (
@@ -14,13 +14,36 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 )
 
 func main() {
-	// The process ends with the command; there is no one to stop the signals for. A
-	// reader that goes away (| head) would otherwise end it with no time to clean up.
-	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
-	os.Exit(execute(ctx, os.Args[1:]))
+	// The process ends with the command; there is no one to stop the signals for.
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	os.Exit(execute(whileRead(ctx, os.Stdout), os.Args[1:]))
+}
+
+// whileRead ends a context once nobody reads a pipe any more (| head), which would
+// otherwise end the process with no time to clean up. The signal for it is also sent
+// when the other side of a connection goes away, a daily affair for the lab's servers.
+func whileRead(parent context.Context, pipe *os.File) context.Context {
+	ctx, cancel := context.WithCancel(parent)
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGPIPE)
+	go func() {
+		for range broken {
+			if isAbandoned(pipe) {
+				cancel()
+			}
+		}
+	}()
+	return ctx
+}
+
+func isAbandoned(pipe *os.File) bool {
+	state := []unix.PollFd{{Fd: int32(pipe.Fd())}}
+	_, err := unix.Poll(state, 0)
+	return err == nil && state[0].Revents&unix.POLLERR != 0
 }
 
 // usageError is a command line that cannot be meant.
@@ -75,7 +98,8 @@ func command() *cobra.Command {
 		Short: "Build, publish, install and test OpenNebula's front-end on this machine",
 		Long: `Rehearse takes OpenNebula from packages to a running cloud on Kubernetes, on this
 machine alone: it builds the image, pushes image and chart to a registry of its
-own, installs the chart on a cluster of its own, and runs the end-to-end suite.
+own, installs the chart on a cluster of its own, runs the end-to-end suite, and
+releases what has passed, signed and attested, in that registry.
 
 What it builds for itself is kept in the cache folder (XDG_CACHE_HOME, else
 ~/.cache), below opennebula-helm; everything else is taken away at the end.`,
@@ -91,7 +115,7 @@ What it builds for itself is kept in the cache folder (XDG_CACHE_HOME, else
 		return usageError{fmt.Errorf("%w; --help lists what there is", err)}
 	})
 	f := cmd.Flags()
-	f.StringVar(&o.version, "version", "7.2.0", "OpenNebula's release, X.Y.Z")
+	f.StringVar(&o.version, "version", "", "OpenNebula's release, X.Y.Z (default the chart's)")
 	f.StringVar(&o.packages, "packages", "", "`folder` of OpenNebula's .deb files")
 	f.StringVar(&o.repository, "repository", "", "`URL` of an apt repository laid out as OpenNebula's")
 	f.StringVar(&o.key, "key", "", "`URL or file` of the key that signs it (default OpenNebula's own)")
@@ -104,6 +128,7 @@ What it builds for itself is kept in the cache folder (XDG_CACHE_HOME, else
 	f.Uint16Var(&o.registryPort, "registry-port", 5000, "port of the lab's registry")
 	f.Uint16Var(&o.packagesPort, "packages-port", 5001, "port of the lab's package repository")
 	f.BoolVar(&o.thorough, "thorough", false, "also install the chart's examples, and upgrade, break, lose and restore releases")
+	f.BoolVar(&o.withoutHypervisor, "without-hypervisor", false, "run no virtual machines, which is faster; stand-ins never do")
 	f.StringVar(&o.only, "run", "", "run only the tests of the suite that match a `pattern`, as go test -run has it")
 	f.StringVar(&o.previous, "previous", "7.0.2", "OpenNebula's release to upgrade from, with --thorough")
 	f.StringVar(&o.previousPackages, "previous-packages", "", "`folder` of its .deb files")

@@ -146,3 +146,17 @@ func TestOutsideOfACheckout(t *testing.T) {
 	t.Chdir(t.TempDir())
 	requireRefusal(t, p.run(t), 1, "run it from within one")
 }
+
+// A connection that breaks raises the same signal as a reader that goes away.
+func TestWhileRead(t *testing.T) {
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	defer write.Close()
+	ctx := whileRead(t.Context(), write)
+
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGPIPE))
+	require.Never(t, func() bool { return ctx.Err() != nil }, 100*time.Millisecond, 10*time.Millisecond)
+	read.Close()
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGPIPE))
+	require.Eventually(t, func() bool { return ctx.Err() != nil }, 10*time.Second, 10*time.Millisecond)
+}

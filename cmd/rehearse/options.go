@@ -27,7 +27,7 @@ type options struct {
 	plainHTTP                          bool
 	network                            string
 	registryPort, packagesPort         uint16
-	thorough                           bool
+	thorough, withoutHypervisor        bool
 	only                               string
 	previous, previousPackages         string
 	keep, yes, keeper                  bool
@@ -35,7 +35,7 @@ type options struct {
 
 // check finds what cannot be meant before anything is started.
 func (o options) check() error {
-	if _, err := upstream.ParseVersion(o.version); err != nil {
+	if _, err := upstream.ParseVersion(o.version); err != nil && o.version != "" {
 		return usageError{fmt.Errorf("--version: %w", err)}
 	}
 	if _, err := network.New(o.network); err != nil {
@@ -78,6 +78,11 @@ func (o options) checkThorough() error {
 	}
 	return nil
 }
+
+// isReleased tells whether a run ends with a release. One into a registry that others
+// use would stay there, signed with a key that nobody has; and an image that was given
+// was built of another commit than this checkout's, which a release refuses.
+func (o options) isReleased() bool { return o.registry == "" && o.image == "" }
 
 func checkImage(reference string) error {
 	ref, err := image.Parse(reference)

@@ -7,14 +7,18 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/pablodelarco/opennebula-helm/chart"
+	"github.com/pablodelarco/opennebula-helm/e2e/enrollment"
 	"github.com/pablodelarco/opennebula-helm/e2e/frontend"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/hypervisor"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/network"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/packages"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/registry"
 	"github.com/pablodelarco/opennebula-helm/image"
+	"github.com/pablodelarco/opennebula-helm/pipeline"
 )
 
 const (
@@ -26,19 +30,22 @@ const (
 
 // rehearsal is one run: what it was asked, and what its stages have made so far.
 type rehearsal struct {
-	options                options
-	checkout, cache, state string
-	values                 map[string]any
+	options      options
+	checkout     *pipeline.Checkout
+	cache, state string
+	values       map[string]any
 
-	network    *network.Network
-	registry   *registry.Registry
-	source     *packages.Source // nil where an image was given
-	base       string           // digest of the image that the image is built on
-	programs   map[string]string
-	image      image.Info
-	chart      chart.Published
-	previous   chart.Published // of the release to upgrade from, with --thorough
-	kubeconfig string
+	network     *network.Network
+	registry    *registry.Registry
+	source      *packages.Source // nil where an image was given
+	base        string           // digest of the image that the image is built on
+	programs    map[string]string
+	image       image.Info
+	chart       chart.Published
+	previous    chart.Published // of the release to upgrade from, with --thorough
+	kubeconfig  string
+	keys        *enrollment.Keys     // for SSH, that the hypervisors let in
+	hypervisors []hypervisor.Machine // none where no virtual machine can run
 
 	stages []stage
 	undo   []func()
@@ -52,6 +59,11 @@ func rehearse(ctx context.Context, o options) error {
 	checkout, err := findCheckout()
 	if err != nil {
 		return err
+	}
+	if o.version == "" {
+		if o.version, err = chart.AppVersion(chart.Find(checkout)); err != nil {
+			return err
+		}
 	}
 	values, err := o.chartValues()
 	if err != nil {
@@ -84,7 +96,7 @@ func rehearse(ctx context.Context, o options) error {
 	if err := os.RemoveAll(runFolder(cache)); err != nil {
 		return fmt.Errorf("remove what an earlier run left: %w", err)
 	}
-	r := &rehearsal{options: o, checkout: checkout, cache: cache, state: runFolder(cache), values: values, kubeconfig: o.kubeconfig}
+	r := &rehearsal{options: o, checkout: pipeline.ReadCheckout(ctx, checkout), cache: cache, state: runFolder(cache), values: values, kubeconfig: o.kubeconfig}
 	return r.run(ctx)
 }
 
@@ -122,8 +134,10 @@ func (r *rehearsal) runStages(ctx context.Context) error {
 		{"cluster", r.options.kubeconfig != "", r.startCluster},
 		{"other images", r.options.kubeconfig != "", r.buildOtherImages},
 		{"previous release", !r.options.thorough, r.publishPrevious},
+		{"hypervisors", !r.options.isVirtual(), r.startHypervisors},
 		{"install", false, r.install},
 		{"suite", false, r.runSuite},
+		{"release", !r.options.isReleased(), r.release},
 	} {
 		if s.skip {
 			continue
@@ -192,7 +206,9 @@ func (r *rehearsal) report(ctx context.Context) error {
 	fmt.Printf("\nOpenNebula %s ran and passed the suite, from %s.\n\n", r.image.Version, r.origin())
 	fmt.Printf("  image     %s\n  chart     %s\n  Sunstone  %s\n  login     %s / %s\n\n", r.image.Reference, r.chart.Reference, sunstone.URL(), username, password)
 	if r.options.keep {
-		fmt.Printf("It keeps running. For kubectl and helm: export KUBECONFIG=%s\nTake it away with: go run ./cmd/rehearse down\n", r.kubeconfig)
+		fmt.Printf("It keeps running. For kubectl and helm: export KUBECONFIG=%s\n", r.kubeconfig)
+		fmt.Printf("Run the suite again with: go test ./e2e -count=1 -v -timeout=2h -run=TestFrontend %s\n", strings.Join(r.suiteFlags(), " "))
+		fmt.Println("Take it away with: go run ./cmd/rehearse down")
 	} else {
 		fmt.Println("It is being taken away now; --keep leaves it running.")
 	}

@@ -17,15 +17,16 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pablodelarco/opennebula-helm/chart"
 	"github.com/pablodelarco/opennebula-helm/e2e/frontend"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/cluster"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/images"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/network"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/packages"
-	"github.com/pablodelarco/opennebula-helm/e2e/lab/registry"
+	labregistry "github.com/pablodelarco/opennebula-helm/e2e/lab/registry"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/standin"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/tools"
-	"github.com/pablodelarco/opennebula-helm/image"
+	"github.com/pablodelarco/opennebula-helm/registry"
 )
 
 // requireLab skips where the lab cannot be, and fails where it could but lacks
@@ -68,6 +69,7 @@ func TestRehearsal(t *testing.T) {
 	o := p.run(t, "--keep")
 	require.Equal(t, 0, o.code, o.stderr)
 	require.Contains(t, o.stdout, "tests passed")
+	require.Contains(t, o.stdout, "a second release has nothing to do")
 
 	url := regexp.MustCompile(`Sunstone +(http://\S+)`).FindStringSubmatch(o.stdout)
 	require.NotNil(t, url)
@@ -113,16 +115,20 @@ func TestBrokenPipe(t *testing.T) {
 // installs it.
 func TestGivenRegistry(t *testing.T) {
 	p := requireLab(t)
-	r, err := registry.Start("127.0.0.1:0", t.TempDir())
+	r, err := labregistry.Start("127.0.0.1:0", t.TempDir())
 	require.NoError(t, err)
 	defer r.Stop()
 	o := p.runUntil(t, "suite", "--registry="+r.Address()+"/team", "--plain-http")
 	requireRefusal(t, o, 1, "interrupted")
 	requireNothingLeft(t)
 
-	tags, err := image.Published(t.Context(), r.Address()+"/team/opennebula-frontend")
+	published, err := registry.Open(r.Address() + "/team/opennebula-frontend")
 	require.NoError(t, err)
-	require.Contains(t, tags, "7.2.0")
+	tags, err := published.Tags(t.Context())
+	require.NoError(t, err)
+	version, err := chart.AppVersion(chart.Find("../.."))
+	require.NoError(t, err)
+	require.Contains(t, tags, version)
 	require.Contains(t, o.stdout, "oci://"+r.Address()+"/team/charts/opennebula:")
 }
 
@@ -136,6 +142,7 @@ func TestGivenCluster(t *testing.T) {
 	o := p.run(t, "--kubeconfig="+kubeconfig, "--registry="+place+"/team", "--plain-http", "--values="+values)
 	require.Equal(t, 0, o.code, o.stderr)
 	require.Contains(t, o.stdout, "tests passed")
+	require.NotContains(t, o.stdout, "signed", "nothing is released where others look")
 	// Creating it anew shows that nothing was left; having it is then a refusal.
 	require.NoError(t, frontend.CreateNamespace(t.Context(), kubeconfig, releaseName))
 	requireRefusal(t, p.run(t, "--kubeconfig="+kubeconfig, "--registry="+place+"/team", "--plain-http", "--values="+values),
@@ -158,7 +165,7 @@ func startCluster(t *testing.T) (kubeconfig, registryAddress string) {
 	require.NoError(t, err)
 	require.NoError(t, wire.Start(ctx))
 	t.Cleanup(func() { wire.Stop(context.Background()) })
-	r, err := registry.Start(wire.Address(1).String()+":0", filepath.Join(state, "registry"))
+	r, err := labregistry.Start(wire.Address(1).String()+":0", filepath.Join(state, "registry"))
 	require.NoError(t, err)
 	t.Cleanup(r.Stop)
 	pause, err := images.PushPause(ctx, r.Address(), filepath.Join(folder(tools.Pause()), "pause"))
@@ -209,7 +216,7 @@ func TestBadPackages(t *testing.T) {
 		"a port in use":                      {[]string{"--registry-port=" + usedPort(t)}, []string{"is in use", "--registry-port"}},
 		"another port in use":                {[]string{"--packages-port=" + usedPort(t)}, []string{"is in use", "--packages-port"}},
 		"a network in use":                   {[]string{"--network=127.0.0.0/24"}, []string{"127.0.0.0/24 is in use", "--network"}},
-		"an image that is not there":         {[]string{"--image=127.0.0.1:1/team/image@sha256:" + strings.Repeat("0", 64)}, []string{"read the image 127.0.0.1:1/team/image"}},
+		"an image that is not there":         {[]string{"--image=127.0.0.1:1/team/image@sha256:" + strings.Repeat("0", 64)}, []string{"read 127.0.0.1:1/team/image", "correct the name"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			requireRefusal(t, p.run(t, test.args...), 1, test.words...)

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/pablodelarco/opennebula-helm/chart"
 	"github.com/pablodelarco/opennebula-helm/e2e/frontend"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/builder"
@@ -21,9 +20,10 @@ import (
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/images"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/network"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/packages"
-	"github.com/pablodelarco/opennebula-helm/e2e/lab/registry"
+	labregistry "github.com/pablodelarco/opennebula-helm/e2e/lab/registry"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/tools"
 	"github.com/pablodelarco/opennebula-helm/image"
+	"github.com/pablodelarco/opennebula-helm/registry"
 	"github.com/pablodelarco/opennebula-helm/release"
 	"github.com/pablodelarco/opennebula-helm/upstream"
 )
@@ -35,7 +35,7 @@ func (r *rehearsal) buildPrograms(ctx context.Context) (string, error) {
 		modules = append(modules, tools.CoreDNS(), tools.Kubernetes())
 	}
 	b := tools.Builder{
-		Source: filepath.Join(r.checkout, "e2e/lab/tools"), Cache: filepath.Join(r.cache, "programs"), Log: say,
+		Source: filepath.Join(r.checkout.Folder, "e2e/lab/tools"), Cache: filepath.Join(r.cache, "programs"), Log: say,
 	}
 	r.programs = map[string]string{}
 	var names []string
@@ -67,7 +67,7 @@ func (r *rehearsal) startNetwork(ctx context.Context) (string, error) {
 // startRegistry serves base images, and what is built.
 func (r *rehearsal) startRegistry(context.Context) (string, error) {
 	var err error
-	r.registry, err = registry.Start(r.host(r.options.registryPort), filepath.Join(r.state, "registry"))
+	r.registry, err = labregistry.Start(r.host(r.options.registryPort), filepath.Join(r.state, "registry"))
 	if err != nil {
 		return "", err
 	}
@@ -89,7 +89,7 @@ func (r *rehearsal) findPackages(ctx context.Context) (string, error) {
 	var err error
 	r.source, err = packages.Start(ctx, packages.Config{
 		Version: r.options.version, Folder: r.options.packages, Repository: r.options.repository, Key: r.options.key,
-		Address: r.host(r.options.packagesPort), Standin: filepath.Join(r.checkout, "e2e/lab/standin"),
+		Address: r.host(r.options.packagesPort), Standin: filepath.Join(r.checkout.Folder, "e2e/lab/standin"),
 		Cache: r.cache, State: r.state,
 	})
 	if err != nil {
@@ -117,12 +117,11 @@ func (r *rehearsal) buildImage(ctx context.Context) (string, error) {
 
 // buildFrontend builds the front-end's image of a version, and returns its reference.
 func (r *rehearsal) buildFrontend(ctx context.Context, version string, source *packages.Source) (string, error) {
-	revision, created := r.commit(ctx)
 	built, err := r.build(ctx, builder.Build{
-		Context: filepath.Join(r.checkout, "image"),
+		Context: filepath.Join(r.checkout.Folder, "image"),
 		Args: image.Arguments{
 			Version: version, Repository: source.Repository, Key: source.Key,
-			BaseDigest: r.base, Revision: revision, Created: created,
+			BaseDigest: r.base, Revision: r.checkout.Image.Hash, Created: r.checkout.Image.At,
 		}.Map(),
 		Secrets:    builder.Certificates(),
 		Repository: r.registry.Address() + "/" + defaultPath + "/" + imageName,
@@ -137,7 +136,7 @@ func (r *rehearsal) publishPrevious(ctx context.Context) (string, error) {
 	version, state := r.options.previous, filepath.Join(r.state, "previous")
 	source, err := packages.Start(ctx, packages.Config{
 		Version: version, Folder: r.options.previousPackages,
-		Address: r.host(r.options.packagesPort + 1), Standin: filepath.Join(r.checkout, "e2e/lab/standin"),
+		Address: r.host(r.options.packagesPort + 1), Standin: filepath.Join(r.checkout.Folder, "e2e/lab/standin"),
 		Cache: r.cache, State: state,
 	})
 	if err != nil {
@@ -148,29 +147,12 @@ func (r *rehearsal) publishPrevious(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	info, err := image.Inspect(ctx, reference, image.PlainHTTP(true)...)
+	info, err := image.Inspect(ctx, reference, plain)
 	if err != nil {
 		return "", err
 	}
-	r.previous, err = r.pushChart(state, info, r.registry.Address()+"/"+defaultPath+"/charts/previous/"+chart.Name, true)
+	r.previous, err = r.pushChart(ctx, state, info, r.registry.Address()+"/"+defaultPath+"/charts/previous/"+chart.Name, true)
 	return version + ", from " + source.Kind, err
-}
-
-// commit is the checkout's, and its time; of a checkout without git, which nothing
-// else needs, only that it is here now.
-func (r *rehearsal) commit(ctx context.Context) (string, time.Time) {
-	cmd := exec.CommandContext(ctx, "git", "log", "-1", "--format=%H %ct")
-	cmd.Dir = r.checkout
-	out, err := cmd.Output()
-	if err != nil {
-		return "unknown", time.Now()
-	}
-	var hash string
-	var seconds int64
-	if _, err := fmt.Sscan(string(out), &hash, &seconds); err != nil {
-		return "unknown", time.Now()
-	}
-	return hash, time.Unix(seconds, 0)
 }
 
 // useImage takes the image that was given.
@@ -180,16 +162,15 @@ func (r *rehearsal) useImage(ctx context.Context) (string, error) {
 
 // publishImage copies an image to where it is wanted, and gives it its tags there.
 func (r *rehearsal) publishImage(ctx context.Context, reference string) (string, error) {
-	plain := image.PlainHTTP(true) // tried after TLS, so it serves both
-	info, err := image.Inspect(ctx, reference, plain...)
+	info, err := image.Inspect(ctx, reference, plain)
 	if err != nil {
 		return "", err
 	}
 	if want := r.repositoryOf(imageName); info.Repository != want {
-		if err := image.Copy(ctx, info.Reference, want, plain...); err != nil {
+		if err := copyImage(ctx, info, want); err != nil {
 			return "", err
 		}
-		if info, err = image.Inspect(ctx, want+"@"+info.Digest, plain...); err != nil {
+		if info, err = image.Inspect(ctx, want+"@"+info.Digest, plain); err != nil {
 			return "", err
 		}
 	}
@@ -199,7 +180,7 @@ func (r *rehearsal) publishImage(ctx context.Context, reference string) (string,
 		return "", err
 	}
 	for _, tag := range tags {
-		if _, err := image.Verify(ctx, info.Repository+":"+tag, plain...); err != nil {
+		if _, err := image.Verify(ctx, info.Repository+":"+tag, plain); err != nil {
 			return "", err
 		}
 	}
@@ -211,13 +192,50 @@ func (r *rehearsal) tagImage(ctx context.Context, info image.Info) ([]string, er
 	if err != nil {
 		return nil, err
 	}
-	plain := image.PlainHTTP(true)
-	published, err := image.Published(ctx, info.Repository, plain...)
+	repository, digest, err := at(ctx, info.Reference)
 	if err != nil {
 		return nil, err
 	}
-	tags := release.NameImage(version, info.Digest, published).All()
-	return tags, image.Tag(ctx, info.Reference, tags, plain...)
+	published, err := repository.Tags(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tags := release.NameImage(version, info.Digest, published)
+	if err := repository.Tag(ctx, digest, tags.Version); err != nil {
+		return nil, err
+	}
+	for _, tag := range tags.Floating {
+		if err := repository.Move(ctx, digest, tag); err != nil {
+			return nil, err
+		}
+	}
+	return tags.All(), nil
+}
+
+// plain is tried after TLS, so that it serves both.
+var plain = registry.WithPlainHTTP(true)
+
+// at is the repository and the digest of a reference.
+func at(ctx context.Context, reference string) (*registry.Repository, v1.Hash, error) {
+	repository, identifier, err := registry.At(reference, plain)
+	if err != nil {
+		return nil, v1.Hash{}, err
+	}
+	digest, err := repository.Resolve(ctx, identifier)
+	return repository, digest, err
+}
+
+func copyImage(ctx context.Context, info image.Info, repository string) error {
+	from, err := registry.Open(info.Repository, plain)
+	if err != nil {
+		return err
+	}
+	to, err := registry.Open(repository, plain)
+	if err != nil {
+		return err
+	}
+	_, err = to.Copy(ctx, from, info.Digest)
+	return err
 }
 
 // mirror copies an image that was pushed elsewhere into the lab's registry, which
@@ -227,7 +245,7 @@ func (r *rehearsal) mirror(ctx context.Context) error {
 		return nil
 	}
 	_, path, _ := strings.Cut(r.image.Repository, "/")
-	return image.Copy(ctx, r.image.Reference, r.registry.Address()+"/"+path, image.PlainHTTP(true)...)
+	return copyImage(ctx, r.image, r.registry.Address()+"/"+path)
 }
 
 // repositoryOf is where an artifact is pushed: the registry given, or the lab's.
@@ -241,23 +259,47 @@ func (r *rehearsal) repositoryOf(name string) string {
 // isPlain tells whether the registry that artifacts are pushed to has no TLS.
 func (r *rehearsal) isPlain() bool { return r.options.registry == "" || r.options.plainHTTP }
 
-func (r *rehearsal) publishChart(context.Context) (string, error) {
+func (r *rehearsal) publishChart(ctx context.Context) (string, error) {
 	var err error
-	r.chart, err = r.pushChart(r.state, r.image, r.repositoryOf("charts/"+chart.Name), r.isPlain())
+	r.chart, err = r.pushChart(ctx, r.state, r.image, r.repositoryOf("charts/"+chart.Name), r.isPlain())
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s, %.1f kB", r.chart.Reference, float64(r.chart.Size)/1e3), nil
+	summary := fmt.Sprintf("%s, %.1f kB", r.chart.Reference, float64(r.chart.Size)/1e3)
+	if r.chart.Already {
+		summary += ", unchanged since an earlier rehearsal"
+	}
+	return summary, nil
 }
 
-// pushChart packages the checkout's chart in a folder, bound to an image, and pushes it to
-// a repository, HOST/PATH.
-func (r *rehearsal) pushChart(folder string, img image.Info, repository string, plainHTTP bool) (chart.Published, error) {
-	archive, err := chart.Package(chart.Find(r.checkout), folder, img)
+// pushChart packages the checkout's chart in a folder, bound to an image, and publishes it
+// in a repository, HOST/PATH: under its next version there, or, where nothing has changed
+// since an earlier rehearsal, not again.
+func (r *rehearsal) pushChart(ctx context.Context, folder string, img image.Info, repository string, plainHTTP bool) (chart.Published, error) {
+	to, err := registry.Open(repository, registry.WithPlainHTTP(plainHTTP))
 	if err != nil {
 		return chart.Published{}, err
 	}
-	return chart.Push(archive, "oci://"+repository, plainHTTP)
+	last, err := chart.Last(ctx, to)
+	if err != nil {
+		return chart.Published{}, err
+	}
+	candidate, err := chart.Bind(chart.Find(r.checkout.Folder), img)
+	if err != nil {
+		return chart.Published{}, err
+	}
+	decision, err := chart.Decide(last, candidate)
+	if err != nil {
+		return chart.Published{}, err
+	}
+	if decision.Level == chart.None {
+		return chart.Lookup(ctx, to, decision.Version)
+	}
+	archive, err := chart.Package(chart.Find(r.checkout.Folder), folder, img, chart.At(r.checkout.Head.At), chart.As(decision))
+	if err != nil {
+		return chart.Published{}, err
+	}
+	return chart.Publish(ctx, archive, to)
 }
 
 func (r *rehearsal) startCluster(ctx context.Context) (string, error) {
@@ -274,7 +316,7 @@ func (r *rehearsal) startCluster(ctx context.Context) (string, error) {
 	}
 	r.later(c.Stop)
 	r.kubeconfig = c.Kubeconfig()
-	return "Kubernetes " + tools.Kubernetes().Version + " on one node, " + c.Address(), nil
+	return "Kubernetes " + tools.Kubernetes().Version + " on one node, " + c.NodeAddress(), nil
 }
 
 // buildOtherImages makes the lab's own of what the chart pulls beside the front-end's,
@@ -284,19 +326,23 @@ func (r *rehearsal) buildOtherImages(ctx context.Context) (string, error) {
 	for _, other := range []struct{ name, values string }{
 		{"mariadb", "mariadb.image"}, {"rclone", "backup.s3.image"},
 	} {
-		wanted, err := chart.ImageAt(chart.Find(r.checkout), r.values, other.values)
+		wanted, err := chart.ImageAt(chart.Find(r.checkout.Folder), r.values, other.values)
 		if err != nil {
 			return "", err
 		}
 		built, err := r.build(ctx, builder.Build{
-			Context:    filepath.Join(r.checkout, "e2e/lab/images", other.name),
+			Context:    filepath.Join(r.checkout.Folder, "e2e/lab/images", other.name),
 			Repository: r.registry.Address() + "/" + wanted.Repository,
 			Log:        filepath.Join(r.state, other.name+"-build.log"),
 		})
 		if err != nil {
 			return "", err
 		}
-		if err := image.Tag(ctx, built.Reference, []string{wanted.Tag}, image.PlainHTTP(true)...); err != nil {
+		repository, digest, err := at(ctx, built.Reference)
+		if err != nil {
+			return "", err
+		}
+		if err := repository.Move(ctx, digest, wanted.Tag); err != nil {
 			return "", err
 		}
 		made = append(made, wanted.Repository+":"+wanted.Tag)
@@ -313,6 +359,11 @@ func (r *rehearsal) install(ctx context.Context) (string, error) {
 	}
 	if err := frontend.CreateCertificate(ctx, r.kubeconfig, releaseName); err != nil {
 		return "", err
+	}
+	if r.keys != nil {
+		if err := frontend.CreateKeys(ctx, r.kubeconfig, releaseName, releaseName, r.keys); err != nil {
+			return "", err
+		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -353,9 +404,9 @@ func (r *rehearsal) showWaiting(ctx context.Context) {
 
 // runSuite runs the end-to-end tests as anyone would, against the release.
 func (r *rehearsal) runSuite(ctx context.Context) (string, error) {
-	args := append([]string{"test", "./e2e", "-count=1", "-v", "-timeout=2h"}, r.suiteFlags()...)
+	args := append([]string{"test", "./e2e", "-count=1", "-json", "-timeout=2h", "-run=" + r.options.only}, r.suiteFlags()...)
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = r.checkout
+	cmd.Dir = r.checkout.Folder
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second
 	out, err := cmd.StdoutPipe()
@@ -366,11 +417,18 @@ func (r *rehearsal) runSuite(ctx context.Context) (string, error) {
 	if err := cmd.Start(); err != nil {
 		return "", fmt.Errorf("run the suite: %w", err)
 	}
-	passed, err := r.followSuite(out)
-	if err := errors.Join(err, cmd.Wait()); err != nil {
-		return "", fmt.Errorf("the suite failed: %w", err)
+	seen, err := r.followSuite(out)
+	ended := cmd.Wait()
+	if err != nil {
+		return "", err
 	}
-	return fmt.Sprintf("%d tests passed", passed), nil
+	if err := seen.Err(); err != nil {
+		return "", err
+	}
+	if ended != nil {
+		return "", fmt.Errorf("run the suite: %w", ended)
+	}
+	return seen.Summary(), nil
 }
 
 func (r *rehearsal) suiteFlags() []string {
@@ -378,40 +436,14 @@ func (r *rehearsal) suiteFlags() []string {
 		"-kubeconfig=" + r.kubeconfig, "-namespace=" + releaseName, "-release=" + releaseName,
 		"-image=" + r.image.Reference, "-installed",
 		fmt.Sprintf("-plain-http=%t", r.isPlain()),
-		"-run=" + r.options.only,
 		fmt.Sprintf("-stand-ins=%t", r.source != nil && !r.source.Real),
+	}
+	if len(r.hypervisors) > 0 {
+		flags = append(flags, "-hypervisors="+r.hypervisorList(), "-pictures="+filepath.Join(r.cache, "pictures"))
 	}
 	if !r.options.thorough {
 		return flags
 	}
 	return append(flags, "-thorough", "-chart="+r.chart.Reference, "-previous-chart="+r.previous.Reference,
 		"-logs="+filepath.Join(r.cache, "failed"))
-}
-
-// followSuite shows the result of each test, keeps the whole output in a log, and
-// counts what passed.
-func (r *rehearsal) followSuite(out io.Reader) (int, error) {
-	log, err := os.Create(filepath.Join(r.state, "suite.log"))
-	if err != nil {
-		return 0, fmt.Errorf("create the suite's log: %w", err)
-	}
-	defer log.Close()
-	passed, failing := 0, false
-	for lines := bufio.NewScanner(io.TeeReader(out, log)); lines.Scan(); {
-		line := lines.Text()
-		result, isResult := strings.CutPrefix(line, "    --- ")
-		switch {
-		case isResult:
-			say("%s", result)
-			failing = strings.HasPrefix(result, "FAIL")
-		case strings.HasPrefix(line, "--- "), strings.HasPrefix(line, "=== "):
-			failing = false
-		case failing, strings.Contains(line, "Error:"), strings.HasPrefix(line, "panic:"):
-			say("%s", line)
-		}
-		if isResult && strings.HasPrefix(result, "PASS") {
-			passed++
-		}
-	}
-	return passed, nil
 }
