@@ -3,11 +3,11 @@ package e2e
 import (
 	"fmt"
 	"net"
-	"strings"
 	"time"
 
 	"github.com/pablodelarco/opennebula-helm/e2e/frontend"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/bucket"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/network"
 )
 
 // A backup goes into a bucket, and all is lost but that: another namespace, without
@@ -83,10 +83,7 @@ func (s *ChartSuite) createKey(namespace, secret string) {
 func (s *ChartSuite) hostAddress() string {
 	_, node, err := frontend.Node(s.context(time.Minute), *kubeconfig)
 	s.Require().NoError(err)
-	connection, err := net.Dial("udp", net.JoinHostPort(node, "9"))
+	address, err := network.Towards(node)
 	s.Require().NoError(err)
-	defer connection.Close()
-	address, _, found := strings.Cut(connection.LocalAddr().String(), ":")
-	s.Require().True(found)
-	return address
+	return address.String()
 }

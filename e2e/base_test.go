@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/stretchr/testify/suite"
@@ -12,6 +13,21 @@ import (
 
 // base is what the suites have in common.
 type base struct{ suite.Suite }
+
+// SetupSuite waits for a cluster that has only just been made.
+func (s *base) SetupSuite() {
+	s.Require().NoError(frontend.WaitCluster(s.context(5*time.Minute), *kubeconfig))
+}
+
+// keepLogs of a namespace, if something failed.
+func (s *base) keepLogs(namespace string) {
+	if !s.T().Failed() || *logs == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	s.NoError(frontend.Logs(ctx, *kubeconfig, namespace, filepath.Join(*logs, namespace)))
+}
 
 // context that ends with the test, or after the time given.
 func (s *base) context(d time.Duration) context.Context {

@@ -73,11 +73,7 @@ func (s *ChartSuite) release(ctx context.Context, namespace, chartReference stri
 
 // remove keeps the logs of what failed.
 func (s *ChartSuite) remove(namespace string) {
-	if s.T().Failed() && *logs != "" {
-		folder := filepath.Join(*logs, namespace)
-		s.NoError(os.MkdirAll(folder, 0o755))
-		s.NoError(frontend.Logs(context.Background(), *kubeconfig, namespace, folder))
-	}
+	s.keepLogs(namespace)
 	s.NoError(frontend.DeleteNamespace(context.Background(), *kubeconfig, namespace))
 }
 

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -44,6 +45,8 @@ groups: [{name: dev, quotas: {vms: 10}}]
 	s.Require().NoError(err)
 	s.Contains(log, "nothing to do")
 
+	s.requireGroupCreates(ctx, f, "dev")
+
 	// Another host that nobody answers for: enrolled, and said.
 	r.Values = declare("[{name: kvm1, address: " + machine + ", driver: kvm, cluster: rack1, labels: [ssd]}, {name: gone, address: 192.0.2.1}]")
 	s.Require().NoError(chart.Upgrade(ctx, r))
@@ -69,4 +72,21 @@ groups: [{name: dev, quotas: {vms: 10}}]
 		}
 		return err
 	}))
+}
+
+// requireGroupCreates: whoever is in a declared group may ask for a virtual machine.
+func (s *ChartSuite) requireGroupCreates(ctx context.Context, f *frontend.Frontend, group string) {
+	if *standIns {
+		return // they know no users but oneadmin
+	}
+	admin := s.apiOf(ctx, f)
+	groups, err := admin.Things("group")
+	s.Require().NoError(err)
+	_, err = admin.CreateUser("grace", "hopper", groups[group].ID)
+	s.Require().NoError(err)
+	grace, err := f.API(ctx, "grace", "hopper")
+	s.Require().NoError(err)
+	vm, err := grace.HoldVM("NAME = held\nCPU = 0.1\nMEMORY = 16\n")
+	s.Require().NoError(err)
+	s.Require().NoError(grace.TerminateVM(vm))
 }

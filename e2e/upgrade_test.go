@@ -13,6 +13,7 @@ import (
 // What was in the cloud of the previous release is in this one's, once; and there is
 // no way back but by the backup.
 func (s *ChartSuite) TestUpgrade() {
+	s.requirePrevious()
 	for _, database := range []string{"mariadb", "sqlite"} {
 		s.Run(database, func() {
 			ctx := s.context(20 * time.Minute)
@@ -78,6 +79,7 @@ func (s *ChartSuite) TestFailedUpgrade() {
 	if !*standIns {
 		s.T().Skip("OpenNebula's own migrations do not fail when asked to")
 	}
+	s.requirePrevious()
 	r := s.release(ctx, "upgrade-failed", *previousChart, values())
 	f := s.install(ctx, r)
 	version, err := s.apiOf(ctx, f).Version()
@@ -98,4 +100,11 @@ func (s *ChartSuite) TestFailedUpgrade() {
 	s.Require().NoError(err)
 	s.Equal(version, now)
 	s.requireContent(ctx, f, kept)
+}
+
+// requirePrevious skips a test that upgrades, where there is nothing to upgrade from.
+func (s *ChartSuite) requirePrevious() {
+	if *previousChart == "" {
+		s.T().Skip("no -previous-chart given")
+	}
 }

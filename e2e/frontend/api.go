@@ -96,15 +96,16 @@ func (a *API) UserName() (string, error) {
 	return user.Name, err
 }
 
-// CreateUser registers a user with a password of OpenNebula's own.
-func (a *API) CreateUser(name, password string) (int64, error) {
-	return a.create("one.user.allocate", name, password, "core", []int{})
-}
-
 // CreateImage registers an image in a datastore, which makes or fetches it. Whether
 // there is space for it is not asked: a new datastore knows only after a while.
 func (a *API) CreateImage(text string, datastore int64) (int64, error) {
 	return a.create("one.image.allocate", text, datastore, true)
+}
+
+// CreateFittingImage registers an image if its datastore has space for it, as OpenNebula's
+// own commands and Sunstone do.
+func (a *API) CreateFittingImage(text string, datastore int64) (int64, error) {
+	return a.create("one.image.allocate", text, datastore, false)
 }
 
 // ImageState of an image; see ImageReady.
@@ -151,9 +152,15 @@ func (a *API) HostNames() ([]string, error) {
 // States, as OpenNebula numbers them.
 const (
 	HostMonitored = 2
+	HostError     = 3
 	ImageReady    = 1
+	ImageFailed   = 5
+	VMPending     = 1
 	VMActive      = 3
-	VMRunning     = 3 // of an active one, in LCMState
+	VMRunning     = 3  // of an active one, in LCMState
+	VMUnknown     = 16 // likewise: its host does not say
+	VMSuspended   = 5
+	VMPoweredOff  = 8
 	VMDone        = 6
 )
 
@@ -164,12 +171,6 @@ func (a *API) HostState(id int64) (int, error) {
 	}
 	err := a.read(&host, "one.host.info", id, false)
 	return host.State, err
-}
-
-// DeleteHost takes a host away.
-func (a *API) DeleteHost(id int64) error {
-	_, err := a.call("one.host.delete", id)
-	return err
 }
 
 // CreateTemplate registers a template of virtual machines.
@@ -192,11 +193,31 @@ func (a *API) DeleteTemplate(id int64) error {
 	return err
 }
 
+// InstantiateTemplate makes a virtual machine of a template; the scheduler places it.
+func (a *API) InstantiateTemplate(id int64, name string) (int64, error) {
+	return a.create("one.template.instantiate", id, name, false, "", false)
+}
+
 // VM is a virtual machine as the API tells of it.
 type VM struct {
 	State    int    `xml:"STATE"`
 	LCMState int    `xml:"LCM_STATE"`
 	Host     string `xml:"HISTORY_RECORDS>HISTORY>HOSTNAME"`
+	IP       string `xml:"TEMPLATE>NIC>IP"`             // of its first network card
+	Ready    string `xml:"USER_TEMPLATE>READY"`         // YES, when it has told OneGate so
+	VNCPort  string `xml:"TEMPLATE>GRAPHICS>PORT"`      // of its console, on the host
+	Error    string `xml:"USER_TEMPLATE>ERROR"`         // what a driver said last
+	Message  string `xml:"USER_TEMPLATE>SCHED_MESSAGE"` // why it is not placed
+}
+
+// Failed tells whether it waits for someone to recover it: of OpenNebula's states, those
+// that end in FAILURE.
+func (vm VM) Failed() bool {
+	switch s := vm.LCMState; {
+	case s >= 36 && s <= 42, s == 44, s >= 46 && s <= 50, s == 61:
+		return vm.State == VMActive
+	}
+	return false
 }
 
 // CreateVM asks for a virtual machine; the scheduler places it.

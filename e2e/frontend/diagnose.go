@@ -56,6 +56,9 @@ func Logs(ctx context.Context, kubeconfig, namespace, folder string) error {
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return fmt.Errorf("create a folder for logs: %w", err)
+	}
 	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return fmt.Errorf("list the Pods of %s: %w", namespace, err)

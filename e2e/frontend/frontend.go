@@ -4,6 +4,7 @@ package frontend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -25,9 +26,10 @@ type Frontend struct {
 	password  string
 }
 
-// Values are what a test installs the chart with: services within reach, and
-// OpenNebula's own dummy driver, so that a virtual machine can be placed without a
-// hypervisor.
+// Values are what a test installs the chart with: services within reach; OpenNebula's own
+// dummy driver, so that a virtual machine can be placed without a hypervisor; and less
+// patience with hypervisors: they are marked when they say nothing, and unmarked when they
+// send what they are, by default every ten minutes.
 func Values() map[string]any {
 	services := map[string]any{}
 	for _, name := range []string{"sunstone", "api", "flow", "gate", "monitor", "ssh"} {
@@ -36,8 +38,12 @@ func Values() map[string]any {
 	return map[string]any{
 		"services": services,
 		"config": map[string]any{
-			"oned.conf":     `VM_MAD = [ NAME = "dummy", SUNSTONE_NAME = "Testing", EXECUTABLE = "one_vmm_dummy", TYPE = "xml" ]`,
-			"monitord.conf": `IM_MAD = [ NAME = "dummy", SUNSTONE_NAME = "Dummy", EXECUTABLE = "one_im_sh", ARGUMENTS = "-r 3 -t 15 -w 90 dummy", THREADS = 0 ]`,
+			"oned.conf": `VM_MAD = [ NAME = "dummy", SUNSTONE_NAME = "Testing", EXECUTABLE = "one_vmm_dummy", TYPE = "xml" ]`,
+			"monitord.conf": `
+IM_MAD = [ NAME = "dummy", SUNSTONE_NAME = "Dummy", EXECUTABLE = "one_im_sh", ARGUMENTS = "-r 3 -t 15 -w 90 dummy", THREADS = 0 ]
+MONITORING_INTERVAL_HOST = 45
+PROBES_PERIOD = [ BEACON_HOST = 10, SYSTEM_HOST = 60 ]
+`,
 		},
 	}
 }
@@ -121,6 +127,30 @@ func (f *Frontend) Address(ctx context.Context, component, port string) (string,
 	return net.JoinHostPort(node, strconv.Itoa(int(p.NodePort))), err
 }
 
+// WaitServices waits until all Services of a release take connections: they know a pod a
+// moment after it is ready.
+func (f *Frontend) WaitServices(ctx context.Context) error {
+	for _, service := range []struct{ component, port string }{
+		{"api", "xmlrpc"}, {"flow", "http"}, {"gate", "http"}, {"monitor", "tcp"}, {"ssh", "ssh"}, {"sunstone", "http"},
+	} {
+		address, err := f.Address(ctx, service.component, service.port)
+		if err != nil {
+			return err
+		}
+		err = Eventually(ctx, func() error {
+			connection, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", address)
+			if err != nil {
+				return err
+			}
+			return connection.Close()
+		})
+		if err != nil {
+			return fmt.Errorf("reach the Service of %s: %w", service.component, err)
+		}
+	}
+	return nil
+}
+
 func findPort(s *corev1.Service, name string) (corev1.ServicePort, error) {
 	for _, p := range s.Spec.Ports {
 		if p.Name == name {
@@ -189,13 +219,20 @@ func ready(pod *corev1.Pod) error {
 	return fmt.Errorf("the Pod %s is not ready", pod.Name)
 }
 
-// Eventually tries again every second until check succeeds or the context ends,
-// then returns check's last error.
+// Final is an error that trying again does not mend.
+type Final struct{ Err error }
+
+func (f Final) Error() string { return f.Err.Error() }
+
+func (f Final) Unwrap() error { return f.Err }
+
+// Eventually tries again every second until check succeeds, its error is Final, or the
+// context ends, then returns check's last error.
 func Eventually(ctx context.Context, check func() error) error {
 	for {
 		err := check()
-		if err == nil {
-			return nil
+		if err == nil || errors.As(err, new(Final)) {
+			return err
 		}
 		select {
 		case <-ctx.Done():

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -23,26 +24,39 @@ type Answer struct {
 	Body   []byte
 }
 
-// Flow asks OneFlow as a user; path begins with a slash.
-func (f *Frontend) Flow(ctx context.Context, path, username, password string) (Answer, error) {
-	return f.get(ctx, "flow", path, func(r *http.Request) { r.SetBasicAuth(username, password) })
-}
-
-// Gate asks OneGate as a virtual machine without a token would.
+// Gate asks OneGate as a virtual machine without a token would; path begins with a slash.
 func (f *Frontend) Gate(ctx context.Context, path string) (Answer, error) {
-	return f.get(ctx, "gate", path, func(*http.Request) {})
+	return f.gate(ctx, http.MethodGet, path, "", nil)
 }
 
-func (f *Frontend) get(ctx context.Context, service, path string, prepare func(*http.Request)) (Answer, error) {
-	address, err := f.Address(ctx, service, "http")
+// ReportReady tells OneGate that a virtual machine is ready, as it would do itself with
+// the token of its context. Another token is ErrRefused.
+func (f *Frontend) ReportReady(ctx context.Context, vm int64, token string) error {
+	header := http.Header{"X-Onegate-Vmid": {strconv.FormatInt(vm, 10)}, "X-Onegate-Token": {token}}
+	answer, err := f.gate(ctx, http.MethodPut, "/vm", "READY=YES", header)
+	switch {
+	case err != nil:
+		return err
+	case answer.Status == http.StatusUnauthorized:
+		return fmt.Errorf("report to OneGate: %w", ErrRefused)
+	case answer.Status != http.StatusOK:
+		return fmt.Errorf("report to OneGate: status %d: %s", answer.Status, answer.Body)
+	}
+	return nil
+}
+
+func (f *Frontend) gate(ctx context.Context, method, path, body string, header http.Header) (Answer, error) {
+	address, err := f.Address(ctx, "gate", "http")
 	if err != nil {
 		return Answer{}, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+address+path, strings.NewReader(body))
 	if err != nil {
-		return Answer{}, fmt.Errorf("ask %s: %w", service, err)
+		return Answer{}, fmt.Errorf("ask OneGate: %w", err)
 	}
-	prepare(request)
+	if header != nil {
+		request.Header = header
+	}
 	return do(client(nil), request)
 }
 

@@ -11,17 +11,13 @@ import (
 // SSH logs in to the front-end's SSH Service as oneadmin, with the key of the
 // release and against its host key, runs a command there and returns its output.
 func (f *Frontend) SSH(ctx context.Context, command string) (string, error) {
-	config, err := f.sshConfig(ctx)
+	key, err := f.SSHKey(ctx)
 	if err != nil {
 		return "", err
 	}
-	address, err := f.Address(ctx, "ssh", "ssh")
+	client, err := f.LoginSSH(ctx, "oneadmin", ssh.PublicKeys(key))
 	if err != nil {
 		return "", err
-	}
-	client, err := ssh.Dial("tcp", address, config)
-	if err != nil {
-		return "", fmt.Errorf("log in to %s by SSH: %w", address, err)
 	}
 	defer client.Close()
 	session, err := client.NewSession()
@@ -36,7 +32,8 @@ func (f *Frontend) SSH(ctx context.Context, command string) (string, error) {
 	return string(out), nil
 }
 
-func (f *Frontend) sshConfig(ctx context.Context) (*ssh.ClientConfig, error) {
+// SSHKey is oneadmin's, of the release.
+func (f *Frontend) SSHKey(ctx context.Context) (ssh.Signer, error) {
 	secret, err := f.secret(ctx, "ssh")
 	if err != nil {
 		return nil, err
@@ -45,14 +42,29 @@ func (f *Frontend) sshConfig(ctx context.Context) (*ssh.ClientConfig, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read oneadmin's SSH key: %w", err)
 	}
+	return key, nil
+}
+
+// LoginSSH to the front-end's SSH Service as anybody, by any means, against the release's
+// host key.
+func (f *Frontend) LoginSSH(ctx context.Context, user string, by ...ssh.AuthMethod) (*ssh.Client, error) {
+	secret, err := f.secret(ctx, "ssh")
+	if err != nil {
+		return nil, err
+	}
 	hostKey, err := ssh.ParsePrivateKey(secret["ssh-host-key"])
 	if err != nil {
 		return nil, fmt.Errorf("read the front-end's host key: %w", err)
 	}
-	return &ssh.ClientConfig{
-		User:            "oneadmin",
-		Auth:            []ssh.AuthMethod{ssh.PublicKeys(key)},
-		HostKeyCallback: ssh.FixedHostKey(hostKey.PublicKey()),
-		Timeout:         15 * time.Second,
-	}, nil
+	address, err := f.Address(ctx, "ssh", "ssh")
+	if err != nil {
+		return nil, err
+	}
+	client, err := ssh.Dial("tcp", address, &ssh.ClientConfig{
+		User: user, Auth: by, HostKeyCallback: ssh.FixedHostKey(hostKey.PublicKey()), Timeout: 15 * time.Second,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("log in to %s as %s by SSH: %w", address, user, err)
+	}
+	return client, nil
 }

@@ -41,7 +41,7 @@ func (a *Attributes) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error 
 // Things of a kind by their names; the kind is the word of the API, such as vn.
 func (a *API) Things(kind string) (map[string]Thing, error) {
 	var args []any
-	if kind == "vn" {
+	if kind == "vn" || kind == "image" {
 		args = []any{-2, -1, -1} // everybody's, and all of them
 	}
 	var pool struct {

@@ -51,6 +51,31 @@ func (f *Frontend) DatabasePassword(ctx context.Context) (string, error) {
 	return string(data["password"]), err
 }
 
+// Database is how the bundled one is run.
+type Database struct {
+	Image string // a reference, as the chart has it
+	Args  []string
+}
+
+// Database that the release runs beside the front-end.
+func (f *Frontend) Database(ctx context.Context) (Database, error) {
+	set, err := f.client.AppsV1().StatefulSets(f.namespace).Get(ctx, f.release+"-mariadb", metav1.GetOptions{})
+	if err != nil {
+		return Database{}, fmt.Errorf("read the database's StatefulSet: %w", err)
+	}
+	server := set.Spec.Template.Spec.Containers[0]
+	return Database{server.Image, server.Args}, nil
+}
+
+// PodUID of the front-end's pod.
+func (f *Frontend) PodUID(ctx context.Context) (string, error) {
+	pod, err := f.pod(ctx)
+	if err != nil {
+		return "", err
+	}
+	return string(pod.UID), nil
+}
+
 // KillAll ends all pods of the release at once, as the death of their node would, and
 // waits until their successors are ready.
 func (f *Frontend) KillAll(ctx context.Context) error { return f.kill(ctx) }
@@ -58,6 +83,18 @@ func (f *Frontend) KillAll(ctx context.Context) error { return f.kill(ctx) }
 // KillDatabase ends the bundled database's pod alone.
 func (f *Frontend) KillDatabase(ctx context.Context) error {
 	return f.kill(ctx, "app.kubernetes.io/component=database")
+}
+
+// WaitReady waits until the front-end's pod is ready, which it is not while its database
+// is away.
+func (f *Frontend) WaitReady(ctx context.Context) error {
+	return Eventually(ctx, func() error {
+		pod, err := f.pod(ctx)
+		if err != nil {
+			return err
+		}
+		return ready(pod)
+	})
 }
 
 // kill ends the pods of StatefulSets that all selectors find.

@@ -125,7 +125,8 @@ func (b *Builder) answers(ctx context.Context) error {
 
 // Build says what to build.
 type Build struct {
-	Context    string            // folder with a Dockerfile
+	Context    string            // folder of what goes into it
+	Dockerfile string            // file below Context; the default is Dockerfile
 	Args       map[string]string // build arguments
 	NoCache    bool              // run every step, whatever ran before
 	Platforms  []string          // OS/architecture; two or more make an index, none is this machine's
@@ -143,9 +144,10 @@ type Image struct {
 // ends with what the step said last.
 func (b *Builder) Build(ctx context.Context, build Build) (Image, error) {
 	metadata := build.Log + ".json"
+	folder, file := filepath.Split(filepath.Join(build.Context, cmp.Or(build.Dockerfile, "Dockerfile")))
 	args := []string{
 		"build", "--progress", "plain", "--frontend", "dockerfile.v0",
-		"--local", "context=" + build.Context, "--local", "dockerfile=" + build.Context,
+		"--local", "context=" + build.Context, "--local", "dockerfile=" + folder, "--opt", "filename=" + file,
 		"--output", fmt.Sprintf("type=image,name=%s,push=true,push-by-digest=true,oci-mediatypes=true", build.Repository),
 		"--metadata-file", metadata,
 	}

@@ -65,7 +65,7 @@ func (c *Cluster) startBalancer(ctx context.Context) error {
 		return fmt.Errorf("create the balancer's log: %w", err)
 	}
 	b := &balancer{
-		client: client, network: c.Network, wire: nodeWire{c.Network, c.node.init.PID()},
+		client: client, network: c.Network, wire: nodeWire{c.Network, c.node.(*node).init.PID()},
 		log: log.New(out, "", log.Ltime), given: map[types.UID]byte{},
 	}
 	c.background(ctx, func(ctx context.Context) {

@@ -1,5 +1,6 @@
-// Package cluster is a Kubernetes of one node in namespaces of this machine,
-// made of Kubernetes' own programs and Debian's etcd, containerd and runc.
+// Package cluster is a Kubernetes of one node in namespaces of this machine, or of
+// this machine alone, made of Kubernetes' own programs and Debian's etcd, containerd
+// and runc.
 package cluster
 
 import (
@@ -23,15 +24,28 @@ type Config struct {
 	CoreDNS    string // folder with coredns
 	Pause      string // folder with pause
 	State      string // folder for everything of this run
-	Network    *network.Network
-	Registry   string // host:port of a plain-HTTP registry, asked for every image
 	PauseImage string // reference of the image of pods' first process
+
+	// Where the node is: in namespaces, with a wire to a network, or
+	Network *network.Network
+	// this machine itself, under an address of its own. Nothing of what is done to it is
+	// undone: it is a container or a virtual machine that ends with the cluster.
+	Address netip.Addr
+
+	// Where images come from: from a registry that is asked for every one, host:port, over
+	// plain HTTP, or
+	Registry string
+	// as a folder says, in the words of containerd: HOST/hosts.toml.
+	RegistryHosts string
+
+	ResolvConf string   // file that says who knows names outside the cluster; "" is nobody
+	APIServer  []string // more arguments of kube-apiserver
 }
 
 // Cluster is a running Kubernetes.
 type Cluster struct {
 	Config
-	node    *node
+	node    machine
 	address netip.Addr
 	end     []context.CancelFunc // of what serves the cluster from this process
 }
@@ -46,7 +60,13 @@ const (
 
 // Start makes the node and returns when it takes pods.
 func Start(ctx context.Context, config Config) (*Cluster, error) {
-	c := &Cluster{Config: config, address: config.Network.Address(nodeNumber)}
+	c := &Cluster{Config: config, address: config.Address}
+	if config.Network != nil {
+		c.address = config.Network.Address(nodeNumber)
+	}
+	if config.RegistryHosts == "" {
+		c.RegistryHosts = c.dir("containerd-certs")
+	}
 	if err := c.start(ctx); err != nil {
 		c.Stop()
 		return nil, err
@@ -60,12 +80,8 @@ func (c *Cluster) start(ctx context.Context) error {
 	if err := makeCgroups(); err != nil {
 		return err
 	}
-	var err error
-	if c.node, err = startNode(ctx, c.State, filepath.Join(c.Pause, "pause")); err != nil {
+	if err := c.makeNode(ctx); err != nil {
 		return err
-	}
-	if err := c.Network.Attach(ctx, c.node.init.PID(), nodeNumber); err != nil {
-		return fmt.Errorf("attach the node to the network: %w", err)
 	}
 	if err := c.certificates(); err != nil {
 		return err
@@ -79,8 +95,25 @@ func (c *Cluster) start(ctx context.Context) error {
 	return c.addons(ctx)
 }
 
-// Address of the node: where its NodePorts answer.
-func (c *Cluster) Address() string { return c.address.String() }
+// makeNode makes it, or finds it.
+func (c *Cluster) makeNode(ctx context.Context) error {
+	if c.Network == nil {
+		c.node = thisMachine{c.State}
+		return prepareMachine(ctx)
+	}
+	n, err := startNode(ctx, c.State, filepath.Join(c.Pause, "pause"))
+	if err != nil {
+		return err
+	}
+	c.node = n
+	if err := c.Network.Attach(ctx, n.init.PID(), nodeNumber); err != nil {
+		return fmt.Errorf("attach the node to the network: %w", err)
+	}
+	return nil
+}
+
+// NodeAddress is where NodePorts answer.
+func (c *Cluster) NodeAddress() string { return c.address.String() }
 
 // Kubeconfig is the administrator's, a file.
 func (c *Cluster) Kubeconfig() string { return filepath.Join(c.State, "kubeconfig") }
@@ -93,7 +126,9 @@ func (c *Cluster) Stop() {
 	for _, end := range c.end {
 		end()
 	}
-	c.node.stop()
+	if c.node != nil {
+		c.node.stop()
+	}
 }
 
 // background runs what serves until the cluster stops, longer than its start's context.
@@ -114,7 +149,7 @@ func (c *Cluster) certificates() error {
 		return err
 	}
 	admin := pkix.Name{CommonName: "lab-admin", Organization: []string{"system:masters"}}
-	server := []string{c.Address(), apiIP, "127.0.0.1", "localhost", "kubernetes", "kubernetes.default.svc"}
+	server := []string{c.NodeAddress(), apiIP, "127.0.0.1", "localhost", "kubernetes", "kubernetes.default.svc"}
 	if err := p.issue("admin", admin); err != nil {
 		return err
 	}
@@ -138,8 +173,8 @@ func (c *Cluster) programs(ctx context.Context) error {
 	if _, err := c.node.start("containerd", "containerd", "--config", c.dir("containerd.toml")); err != nil {
 		return err
 	}
-	api, err := c.node.start("kube-apiserver", kube("kube-apiserver"),
-		"--advertise-address="+c.Address(), fmt.Sprintf("--secure-port=%d", apiPort),
+	api, err := c.node.start("kube-apiserver", kube("kube-apiserver"), append(c.APIServer,
+		"--advertise-address="+c.NodeAddress(), fmt.Sprintf("--secure-port=%d", apiPort),
 		"--etcd-servers=http://127.0.0.1:2379", "--service-cluster-ip-range="+clusterIPs,
 		"--authorization-mode=RBAC", "--allow-privileged=true",
 		"--client-ca-file="+pki+"/ca.crt",
@@ -147,7 +182,7 @@ func (c *Cluster) programs(ctx context.Context) error {
 		"--kubelet-preferred-address-types=InternalIP", // no DNS knows the node's name
 		"--kubelet-client-certificate="+pki+"/admin.crt", "--kubelet-client-key="+pki+"/admin.key",
 		"--service-account-issuer=https://kubernetes.default.svc",
-		"--service-account-key-file="+pki+"/accounts.crt", "--service-account-signing-key-file="+pki+"/accounts.key")
+		"--service-account-key-file="+pki+"/accounts.crt", "--service-account-signing-key-file="+pki+"/accounts.key")...)
 	if err != nil {
 		return err
 	}
@@ -168,7 +203,7 @@ func (c *Cluster) programs(ctx context.Context) error {
 		return err
 	}
 	kubelet, err := c.node.start("kubelet", kube("kubelet"), admin, "--config="+c.dir("kubelet.yaml"),
-		"--hostname-override=lab", "--node-ip="+c.Address(), "--root-dir="+c.dir("kubelet"),
+		"--hostname-override=lab", "--node-ip="+c.NodeAddress(), "--root-dir="+c.dir("kubelet"),
 		"--cert-dir="+c.dir("kubelet-pki"))
 	if err != nil {
 		return err
@@ -188,6 +223,9 @@ func (c *Cluster) addons(ctx context.Context) error {
 	}
 	if err := c.startStorage(ctx); err != nil {
 		return err
+	}
+	if c.Network == nil {
+		return nil // there are no addresses to give to load balancers
 	}
 	return c.startBalancer(ctx)
 }

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,13 +12,17 @@ import (
 // configuration writes the files that the node's programs read.
 func (c *Cluster) configuration() error {
 	files := map[string]string{
-		c.Kubeconfig():                                kubeconfig,
-		c.dir("containerd.toml"):                      containerdConfig,
-		c.dir("cni/10-lab.conflist"):                  cniConfig,
-		c.dir("kubelet.yaml"):                         kubeletConfig,
-		c.dir("resolv.conf"):                          "# The node resolves no names outside the cluster.\n",
-		c.dir("Corefile"):                             corefile,
-		c.dir("containerd-certs/_default/hosts.toml"): registryHosts,
+		c.Kubeconfig():               kubeconfig,
+		c.dir("containerd.toml"):     containerdConfig,
+		c.dir("cni/10-lab.conflist"): cniConfig,
+		c.dir("kubelet.yaml"):        kubeletConfig,
+		c.dir("Corefile"):            corefile,
+	}
+	if c.ResolvConf == "" {
+		files[c.dir("resolv.conf")] = "# The node resolves no names outside the cluster.\n"
+	}
+	if c.Registry != "" {
+		files[filepath.Join(c.RegistryHosts, "_default/hosts.toml")] = registryHosts
 	}
 	for file, text := range files {
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -41,8 +46,9 @@ func (c *Cluster) fill(text string) (string, error) {
 	}
 	var b strings.Builder
 	err = t.Execute(&b, map[string]any{
-		"State": c.State, "Address": c.Address(), "APIPort": apiPort, "PodIPs": podIPs,
-		"Registry": c.Registry, "PauseImage": c.PauseImage, "Cgroup": cgroupName,
+		"State": c.State, "Address": c.NodeAddress(), "APIPort": apiPort, "PodIPs": podIPs,
+		"Registry": c.Registry, "RegistryHosts": c.RegistryHosts, "PauseImage": c.PauseImage, "Cgroup": cgroupName,
+		"ResolvConf": cmp.Or(c.ResolvConf, c.dir("resolv.conf")), "Forward": c.ResolvConf != "",
 	})
 	return b.String(), err
 }
@@ -83,7 +89,7 @@ state = "/run/containerd"
     bin_dir = "/usr/lib/cni"
     conf_dir = "{{.State}}/cni"
   [plugins."io.containerd.grpc.v1.cri".registry]
-    config_path = "{{.State}}/containerd-certs"
+    config_path = "{{.RegistryHosts}}"
 `
 
 // The lab's registry stands in for every other: the node has no way out.
@@ -121,7 +127,7 @@ cgroupDriver: cgroupfs
 cgroupRoot: /{{.Cgroup}}
 clusterDNS: ["{{.Address}}"]
 clusterDomain: cluster.local
-resolvConf: {{.State}}/resolv.conf
+resolvConf: {{.ResolvConf}}
 podLogsDir: {{.State}}/pod-logs
 volumePluginDir: {{.State}}/volume-plugins
 failSwapOn: false
@@ -143,6 +149,7 @@ const corefile = `.:53 {
     kubeconfig {{.State}}/kubeconfig lab
     pods insecure
   }
-  cache 5
+{{if .Forward}}  forward . {{.ResolvConf}}
+{{end}}  cache 5
 }
 `

@@ -13,6 +13,31 @@ import (
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/process"
 )
 
+// machine is where the cluster's programs run.
+type machine interface {
+	start(name, program string, args ...string) (*process.Process, error)
+	stop()
+}
+
+// thisMachine is the one that this process is on; State is the folder of logs.
+type thisMachine struct{ state string }
+
+// The kubelet mounts volumes for containers, which must see them.
+func prepareMachine(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, "mount", "--make-rshared", "/").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("share this machine's mounts with its containers: %w: %s", err, process.LastLine(out))
+	}
+	return nil
+}
+
+func (m thisMachine) start(name, program string, args ...string) (*process.Process, error) {
+	return process.Start(m.state, name, exec.Command(program, args...))
+}
+
+// stop does nothing: programs end with this process.
+func (m thisMachine) stop() {}
+
 // node is a machine within this one: process, mount and network namespaces of
 // its own. When its first process ends, the kernel ends all others in it and
 // takes their mounts and interfaces away, so a node leaves nothing behind.

@@ -37,7 +37,7 @@ func (c *Cluster) nodeReady(ctx context.Context) error {
 }
 
 func (c *Cluster) dnsReady(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.Address()+":8181/ready", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.NodeAddress()+":8181/ready", nil)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/moby/profiles/seccomp"
+	"github.com/moby/sys/capability"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -37,8 +38,13 @@ func (p *Pod) writeBundle(dir string, s Spec) error {
 		Mounts: s.mounts(),
 		Linux:  p.linux(s.Mapped),
 	}
-	// What Docker uses, and RuntimeDefault means, but for a few system calls.
-	if spec.Linux.Seccomp, err = seccomp.GetDefaultProfile(spec); err != nil {
+	if s.Privileged {
+		err = privilege(spec)
+	} else {
+		// What Docker uses, and RuntimeDefault means, but for a few system calls.
+		spec.Linux.Seccomp, err = seccomp.GetDefaultProfile(spec)
+	}
+	if err != nil {
 		return err
 	}
 	content, err := json.MarshalIndent(spec, "", "  ")
@@ -46,6 +52,29 @@ func (p *Pod) writeBundle(dir string, s Spec) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "config.json"), content, 0o644)
+}
+
+// privilege lets a container do what this machine may, which is not always all.
+func privilege(spec *specs.Spec) error {
+	own, err := capability.NewPid2(0)
+	if err != nil {
+		return fmt.Errorf("read what this machine may do: %w", err)
+	}
+	if err := own.Load(); err != nil {
+		return fmt.Errorf("read what this machine may do: %w", err)
+	}
+	var all []string
+	for _, c := range capability.ListKnown() {
+		if own.Get(capability.BOUNDING, c) {
+			all = append(all, "CAP_"+strings.ToUpper(c.String()))
+		}
+	}
+	spec.Process.NoNewPrivileges = false
+	spec.Process.Capabilities = &specs.LinuxCapabilities{Bounding: all, Effective: all, Permitted: all}
+	spec.Root.Readonly = false
+	spec.Mounts = append(spec.Mounts, specs.Mount{Destination: "/sys", Type: "sysfs", Source: "sysfs"})
+	spec.Linux.Resources = &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}}}
+	return nil
 }
 
 func (s Spec) command() []string {

@@ -1,10 +1,12 @@
 // Package container runs containers with runc, as a Kubernetes node runs those of a
 // pod: sharing volumes and a network, without capabilities, the root file system
-// read-only, under the node's default seccomp profile. It needs no cluster.
+// read-only, under the node's default seccomp profile. It needs no cluster. A privileged
+// one is a machine of its own.
 package container
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,6 +32,11 @@ type Spec struct {
 	// Mapped runs it in a user namespace in which uid and gid n are the machine's
 	// MapBase + n.
 	Mapped bool
+	// Privileged gives it all that this machine may do, and its devices: it is rather a
+	// machine of its own than a container. It may write to its root.
+	Privileged bool
+	// Log is the file for its output; the default is one in the pod's folder.
+	Log string
 }
 
 // MapBase is the machine's uid and gid of root in a user namespace.
@@ -55,7 +62,7 @@ func (p *Pod) Start(s Spec) (*Container, error) {
 	// runc keeps one list for the machine, on which other processes' pods are as well.
 	c := &Container{id: fmt.Sprintf("%s-%d-%d", p.name, os.Getpid(), p.count), done: make(chan struct{})}
 	c.bundle = filepath.Join(p.dir, c.id)
-	c.log = filepath.Join(c.bundle, "log")
+	c.log = cmp.Or(s.Log, filepath.Join(c.bundle, "log"))
 	if err := p.writeBundle(c.bundle, s); err != nil {
 		return nil, fmt.Errorf("prepare the container %s: %w", c.id, err)
 	}

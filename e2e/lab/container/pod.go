@@ -60,9 +60,10 @@ func (p *Pod) Stop() {
 	_ = p.network.Wait()
 }
 
-func (p *Pod) networkNamespace() string {
-	return fmt.Sprintf("/proc/%d/ns/net", p.network.Process.Pid)
-}
+// PID of a process in the pod's network.
+func (p *Pod) PID() int { return p.network.Process.Pid }
+
+func (p *Pod) networkNamespace() string { return fmt.Sprintf("/proc/%d/ns/net", p.PID()) }
 
 // Dial connects to an address of the pod's network, such as 127.0.0.1:2633.
 func (p *Pod) Dial(ctx context.Context, network, address string) (conn net.Conn, err error) {

@@ -1,13 +1,16 @@
 package container
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
 // Root is an image's file system, unpacked. Containers share it, and do not write to
@@ -15,6 +18,19 @@ import (
 type Root struct {
 	path   string
 	config v1.Config
+}
+
+// Pull an image, from a registry that may be without TLS, and lay it out as Unpack does.
+func Pull(ctx context.Context, reference, dir string) (*Root, error) {
+	ref, err := name.ParseReference(reference, name.Insecure)
+	if err != nil {
+		return nil, fmt.Errorf("read the image's name %q: %w", reference, err)
+	}
+	image, err := remote.Image(ref, remote.WithContext(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("pull %s: %w", reference, err)
+	}
+	return Unpack(image, dir)
 }
 
 // Unpack lays an image out in a folder that does not exist yet.

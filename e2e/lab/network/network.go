@@ -29,6 +29,21 @@ func New(subnet string) (*Network, error) {
 	return &Network{Subnet: p}, nil
 }
 
+// Towards is this machine's own address on the way to another one. Nothing is sent: it is
+// asked which way it would go.
+func Towards(address string) (netip.Addr, error) {
+	connection, err := net.Dial("udp", net.JoinHostPort(address, "9"))
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("find the own address towards %s: %w", address, err)
+	}
+	defer func() { _ = connection.Close() }() // nothing was sent
+	own, err := netip.ParseAddrPort(connection.LocalAddr().String())
+	return own.Addr(), err
+}
+
+// Elsewhere is an address that no machine has, and that packets leave this one for.
+const Elsewhere = "192.0.2.1"
+
 // Address is the n-th address of the subnet; 1 is this machine.
 func (n *Network) Address(i byte) netip.Addr {
 	a := n.Subnet.Addr().As4()
@@ -41,8 +56,11 @@ func (n *Network) Start(ctx context.Context) error {
 	if err := n.free(); err != nil {
 		return err
 	}
+	// One that is there already is another lab's, and stays.
+	if err := ip(ctx, "link add "+bridge+" type bridge"); err != nil {
+		return err
+	}
 	for _, args := range []string{
-		"link add " + bridge + " type bridge",
 		fmt.Sprintf("addr add %s/24 dev %s", n.Address(1), bridge),
 		"link set " + bridge + " up",
 	} {

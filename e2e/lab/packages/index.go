@@ -16,7 +16,8 @@ import (
 	"strings"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
-	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
+
+	"github.com/pablodelarco/opennebula-helm/upstream/upstreamtest"
 )
 
 // repository is an apt repository in a folder, laid out as upstream's.
@@ -55,7 +56,7 @@ func index(ctx context.Context, packages, folder string, key *openpgp.Entity) (r
 	if err != nil {
 		return r, err
 	}
-	signed, err := sign(release, key)
+	signed, err := upstreamtest.Sign(release, key, nil)
 	if err != nil {
 		return r, err
 	}
@@ -127,21 +128,6 @@ func ftparchive(ctx context.Context, folder string, args ...string) ([]byte, err
 		return nil, fmt.Errorf("index packages with apt-ftparchive: %w: %s", err, bytes.TrimSpace(problem.Bytes()))
 	}
 	return out.Bytes(), nil
-}
-
-func sign(text []byte, key *openpgp.Entity) ([]byte, error) {
-	var b bytes.Buffer
-	w, err := clearsign.Encode(&b, key.PrivateKey, nil)
-	if err != nil {
-		return nil, fmt.Errorf("sign the repository: %w", err)
-	}
-	if _, err := w.Write(text); err != nil {
-		return nil, fmt.Errorf("sign the repository: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("sign the repository: %w", err)
-	}
-	return b.Bytes(), nil
 }
 
 func writeFile(file string, content []byte) error {

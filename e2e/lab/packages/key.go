@@ -1,16 +1,15 @@
 package packages
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
-	pgparmor "github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
+
+	"github.com/pablodelarco/opennebula-helm/upstream/upstreamtest"
 )
 
 // signingKey reads the lab's own key from a file, made when there is none. It is
@@ -36,7 +35,7 @@ func newSigningKey(file string) (*openpgp.Entity, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a signing key: %w", err)
 	}
-	text, err := armored(openpgp.PrivateKeyType, func(w io.Writer) error { return key.SerializePrivate(w, nil) })
+	text, err := upstreamtest.Private(key)
 	if err != nil {
 		return nil, err
 	}
@@ -47,24 +46,4 @@ func newSigningKey(file string) (*openpgp.Entity, error) {
 		return nil, fmt.Errorf("keep the lab's signing key: %w", err)
 	}
 	return key, nil
-}
-
-// armor returns the public part of a key, as apt takes it.
-func armor(key *openpgp.Entity) ([]byte, error) {
-	return armored(openpgp.PublicKeyType, key.Serialize)
-}
-
-func armored(kind string, serialize func(io.Writer) error) ([]byte, error) {
-	var b bytes.Buffer
-	w, err := pgparmor.Encode(&b, kind, nil)
-	if err != nil {
-		return nil, fmt.Errorf("write a key: %w", err)
-	}
-	if err := serialize(w); err != nil {
-		return nil, fmt.Errorf("write a key: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("write a key: %w", err)
-	}
-	return b.Bytes(), nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/standin"
 	"github.com/pablodelarco/opennebula-helm/upstream"
+	"github.com/pablodelarco/opennebula-helm/upstream/upstreamtest"
 )
 
 // Config says which packages are wanted. Without Folder and Repository it is the
@@ -139,23 +140,25 @@ func serveFolder(ctx context.Context, c Config, source *Source, folder string) (
 	if err != nil {
 		return nil, err
 	}
-	public, err := armor(key)
+	public, err := upstreamtest.Public(key)
 	if err != nil {
 		return nil, err
 	}
-	// The path names the content, so that a builder's cache does not outlive it.
-	source.server, err = serve(c.Address, map[string][]byte{"/key.asc": public}, map[string]string{"/" + repository.sum + "/": repository.folder})
+	// The path names the content, so that a builder's cache does not outlive it; and then
+	// release and system, as OpenNebula's own does.
+	path := "/" + repository.sum + "/" + c.Version + "/Debian/12"
+	source.server, err = serve(c.Address, map[string][]byte{"/key.asc": public}, map[string]string{path + "/": repository.folder})
 	if err != nil {
 		return nil, err
 	}
-	source.Repository, source.Key = source.server.url("/"+repository.sum), source.server.url("/key.asc")
+	source.Repository, source.Key = source.server.url(path), source.server.url("/key.asc")
 	return source, nil
 }
 
 func (s *Source) check(ctx context.Context, version string) error {
-	key, err := upstream.Fetch(ctx, s.Key, upstream.WithRetries(1))
+	key, err := upstream.FetchKey(ctx, s.Key, upstream.WithRetries(1))
 	if err != nil {
-		return fmt.Errorf("read the repository's key: %w: give another with --key", err)
+		return fmt.Errorf("%w: give another with --key", err)
 	}
 	err = upstream.NewRepository(s.Repository, key, upstream.WithRetries(1)).Require(ctx, version, runtime.GOARCH)
 	if errors.Is(err, upstream.ErrUnreachable) {

@@ -2,6 +2,7 @@ package packages
 
 import (
 	"context"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -90,7 +91,9 @@ func TestSamePackagesSameAddress(t *testing.T) {
 	path := func(folder string) string {
 		source, err := start(t, Config{Folder: folder, Cache: cache})
 		require.NoError(t, err)
-		return filepath.Base(source.Repository)
+		u, err := url.Parse(source.Repository)
+		require.NoError(t, err)
+		return u.Path
 	}
 	assert.Equal(t, path(folder), path(folder))
 

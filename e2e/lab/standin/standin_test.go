@@ -454,9 +454,9 @@ func (s *Suite) until(want, method string, id any) {
 	}, time.Minute, 100*time.Millisecond, "%s never had %s", method, want)
 }
 
-// database is open past oned.
+// database is open past oned, and waits for it where it writes.
 func (s *Suite) database() *sql.DB {
-	db, err := sql.Open("sqlite", s.path("var/lib/one/one.db"))
+	db, err := sql.Open("sqlite", s.path("var/lib/one/one.db")+"?_pragma=busy_timeout(10000)")
 	s.Require().NoError(err)
 	return db
 }

@@ -62,6 +62,11 @@ func Pause() Module {
 	return Module{Name: "pause", Version: "v1", Packages: []string{"."}}
 }
 
+// Cosign signs and verifies images.
+func Cosign() Module {
+	return Module{Name: "cosign", Version: "v3.0.4", Packages: []string{"github.com/sigstore/cosign/v3/cmd/cosign"}}
+}
+
 // Builder builds modules into a cache.
 type Builder struct {
 	Source string // the folder of this package in a checkout

@@ -17,7 +17,7 @@ const (
 )
 
 var (
-	sharedPools = []string{"user_pool", "group_pool", "marketplace_pool"}
+	sharedPools = []string{"user_pool", "group_pool", "marketplace_pool", "acl_pool"}
 	localPools  = []string{"host_pool", "template_pool", "vm_pool", "cluster_pool", "datastore_pool", "network_pool"}
 )
 

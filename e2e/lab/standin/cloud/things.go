@@ -20,6 +20,7 @@ var (
 	networks     = kind{"network_pool", "VNET", "virtual network"}
 	marketplaces = kind{"marketplace_pool", "MARKETPLACE", "marketplace"}
 	groups       = kind{"group_pool", "GROUP", "group"}
+	rules        = kind{"acl_pool", "ACL", "rule"} // that nobody is held to
 )
 
 // firstOwn is the first number of what is not there from the beginning.
@@ -39,6 +40,8 @@ func (o *oned) thingMethods() map[string]method {
 		"one.vn.add_ar":          {"is", o.edit(networks, addRange)},
 		"one.vn.update_ar":       {"is", o.edit(networks, updateRange)},
 		"one.group.quota":        {"is", o.edit(groups, setQuotas)},
+		"one.acl.addrule":        {"ssss", o.addRule},
+		"one.acl.info":           {"", o.pool(rules)},
 	}
 	for word, k := range map[string]kind{
 		"host": hosts, "cluster": clusters, "datastore": datastores, "vn": networks, "market": marketplaces, "group": groups,
@@ -331,6 +334,19 @@ func setQuotas(thing, given conf) (conf, error) {
 		thing = thing.put(attribute{name: a.name + "_QUOTA", pairs: append(all, attribute{name: a.name, pairs: quota})})
 	}
 	return thing, nil
+}
+
+// addRule keeps who may do what with what where, each a number in hexadecimal digits.
+func (o *oned) addRule(ctx context.Context, _ user, p params) (any, error) {
+	var rule conf
+	for i, name := range []string{"USER", "RESOURCE", "RIGHTS", "ZONE"} {
+		number, err := strconv.ParseUint(p.text(i), 0, 64)
+		if err != nil {
+			return nil, refusal{codeAllocate, fmt.Sprintf("the rule's %s is no number: %s", name, p.text(i))}
+		}
+		rule = append(rule, attribute{name: name, value: strconv.FormatUint(number, 16)})
+	}
+	return add(ctx, o.store, rules, "", rule)
 }
 
 func (o *oned) addHost(ctx context.Context, _ user, p params) (any, error) {

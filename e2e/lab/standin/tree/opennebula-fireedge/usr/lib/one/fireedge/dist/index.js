@@ -4,8 +4,12 @@
 // kept in memory, and their cookie is FireEdge's.
 
 const crypto = require('crypto')
+const dns = require('dns')
 const fs = require('fs')
 const http = require('http')
+
+// oned listens on IPv4, and localhost may be an address of IPv6 first.
+dns.setDefaultResultOrder('ipv4first')
 
 const etc = `${process.env.STANDIN_ROOT || ''}/etc/one`
 const unquote = (text) => text.trim().replace(/^'(.*)'$|^"(.*)"$/, '$1$2')

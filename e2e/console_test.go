@@ -1,0 +1,98 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"github.com/pablodelarco/opennebula-helm/e2e/frontend"
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/browser"
+)
+
+// Sunstone in a browser, down to the console of a virtual machine: its screen goes by VNC
+// to guacd, and from there through FireEdge to a canvas, and what is typed goes back.
+func (s *Suite) TestConsoleInSunstone() {
+	machine := s.hypervisors()[0]
+	ctx := s.context(15 * time.Minute)
+	b := s.browser(ctx)
+	g := s.bootGuest(ctx, "e2e-console", machine)
+	defer g.terminate()
+
+	sunstone, err := s.frontend.Sunstone(ctx)
+	s.Require().NoError(err)
+	username, password := s.frontend.Login()
+	s.Require().NoError(b.Login(sunstone.URL(), username, password))
+	s.Require().NoError(frontend.Eventually(ctx, func() error { return counts(b) }))
+	s.picture(b, "dashboard")
+	s.Require().NoError(b.Visit(sunstone.URL()+"/vm", fmt.Sprintf(`[role="row"][data-cy$="-%d"], [data-cy="vm-%d"]`, g.id, g.id)))
+	s.picture(b, "virtual-machines")
+
+	s.Require().NoError(b.Visit(fmt.Sprintf("%s/guacamole/%d/vnc", sunstone.URL(), g.id), `[data-cy="state"]`))
+	s.Require().NoError(frontend.Eventually(ctx, func() error {
+		state, err := b.Text(`[data-cy="state"]`)
+		if err == nil && state != "Connected" {
+			err = fmt.Errorf("the console is %q", state)
+		}
+		return err
+	}))
+	before := s.litConsole(ctx, b)
+	s.Require().NoError(b.Type("echo this is a console\r"))
+	s.NoError(frontend.Eventually(ctx, func() error {
+		after, err := b.Brightness()
+		if err == nil && after == before {
+			err = errors.New("nothing that was typed is to be seen on the console")
+		}
+		return err
+	}))
+	s.litConsole(ctx, b)
+	s.picture(b, "console")
+}
+
+var digits = regexp.MustCompile(`\d+`)
+
+// counts tells whether the dashboard has found out how many there are of each of four.
+func counts(b *browser.Browser) error {
+	text, err := b.Text(`[data-cy="dashboard-widget-total-sunstone-resources"]`)
+	if err == nil && len(digits.FindAllString(text, -1)) < 4 {
+		err = fmt.Errorf("the dashboard has not all numbers yet: %q", text)
+	}
+	return err
+}
+
+// litConsole waits until there is something on it, and it stands still.
+func (s *Suite) litConsole(ctx context.Context, b *browser.Browser) int64 {
+	var last int64
+	s.Require().NoError(frontend.Eventually(ctx, func() error {
+		lit, err := b.Brightness()
+		same := lit == last
+		if last = lit; err == nil && (lit == 0 || !same) {
+			err = errors.New("the console shows nothing, or changes still")
+		}
+		return err
+	}))
+	return last
+}
+
+// browser that ends with the test, where there is one.
+func (s *Suite) browser(ctx context.Context) *browser.Browser {
+	b, err := browser.Start(ctx)
+	if errors.Is(err, browser.ErrNone) {
+		s.T().Skip(err)
+	}
+	s.Require().NoError(err)
+	s.T().Cleanup(b.Stop)
+	return b
+}
+
+// picture is kept where -pictures says.
+func (s *Suite) picture(b *browser.Browser, name string) {
+	if *pictures == "" {
+		return
+	}
+	s.Require().NoError(os.MkdirAll(*pictures, 0o755))
+	s.Require().NoError(b.Picture(filepath.Join(*pictures, name+".png")))
+}
