@@ -1,162 +1,92 @@
-// The pipeline of OpenNebula on Kubernetes: image, chart and their tests. It runs
-// the same on a laptop and in a workflow, and leaves decisions to the packages of
-// the repository.
+// The pipeline of OpenNebula on Kubernetes: it builds, checks, tests and releases the
+// image of the front-end and its Helm chart.
+//
+// The same functions run on a laptop, for a pull request and at night. Without
+// credentials a release goes into a registry of the engine's own.
 package main
 
 import (
-	"context"
-	"fmt"
-	"strings"
-	"time"
-
 	"github.com/pablodelarco/opennebula-helm/ci/internal/dagger"
-	"github.com/pablodelarco/opennebula-helm/image"
-	"github.com/pablodelarco/opennebula-helm/upstream"
 )
 
 // OpennebulaHelm is the pipeline over one state of the repository.
 type OpennebulaHelm struct {
 	// The repository, without what no function reads.
 	Source *dagger.Directory
-	// Go, for the tests.
+	// +private
+	Upstream Upstream
+	// +private
+	Mirror string
+	// +private
+	Registries Registries
+	// +private
+	Signing Signing
+
+	// Tools given in place of the images of ci/images.go. Those are looked up by the
+	// function that needs them, and by no other.
+
+	// +private
 	Golang *dagger.Container
+	// +private
+	Hadolint *dagger.Container
+	// +private
+	Syft *dagger.Container
+	// +private
+	Grype *dagger.Container
+	// +private
+	Registry *dagger.Container
+	// +private
+	Kubernetes *dagger.Container
 }
 
 // New takes the repository and, if the defaults will not do, the tools.
 func New(
 	// The repository.
 	// +defaultPath="/"
-	// +ignore=[".git", ".github", "**/*.md", "**/*.tgz"]
+	// +ignore=[".git", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs", "**/*.tgz"]
 	source *dagger.Directory,
-	// A container with Go, to use instead of the official image.
+	// URL of OpenNebula's apt repositories, in which {version} and {distribution} stand
+	// for a release's; another one than OpenNebula's own is a mirror.
+	// +default="https://downloads.opennebula.io/repo/{version}/{distribution}"
+	repositories string,
+	// URL of the key that signs them.
+	// +default="https://downloads.opennebula.io/repo/repo2.key"
+	repositoryKey string,
+	// URL of GitHub's API; another one than GitHub's own is a mirror.
+	// +default="https://api.github.com/"
+	githubAPI string,
+	// URL of Debian's repository of security updates; another one than Debian's own is a
+	// mirror.
+	// +default="http://deb.debian.org/debian-security"
+	debianSecurity string,
+	// URL of a registry that clusters ask for Docker Hub's images, before Docker Hub.
+	// +optional
+	mirror string,
+	// A container with Go, git and a shell, to use instead of the official image.
 	// +optional
 	golang *dagger.Container,
+	// A container with hadolint, to use instead of its own image.
+	// +optional
+	hadolint *dagger.Container,
+	// A container with Syft, which lists what is in an image, to use instead of its own.
+	// +optional
+	syft *dagger.Container,
+	// A container with Grype, which finds vulnerabilities, to use instead of its own.
+	// +optional
+	grype *dagger.Container,
+	// A container with a registry, to use instead of the official image.
+	// +optional
+	registry *dagger.Container,
+	// A container with k3s, to use instead of its own image.
+	// +optional
+	kubernetes *dagger.Container,
 ) *OpennebulaHelm {
-	if golang == nil {
-		golang = dag.Container().From("docker.io/library/golang:1.26-bookworm")
+	return &OpennebulaHelm{
+		Source: source,
+		Upstream: Upstream{
+			Repositories: repositories, RepositoryKey: repositoryKey, GithubAPI: githubAPI, DebianSecurity: debianSecurity,
+		},
+		Mirror: mirror,
+		Golang: golang, Hadolint: hadolint, Syft: syft, Grype: grype, Registry: registry, Kubernetes: kubernetes,
 	}
-	return &OpennebulaHelm{Source: source, Golang: golang}
-}
-
-// Versions lists the versions of a package that an apt repository has, its
-// signature verified.
-// +cache="never"
-func (m *OpennebulaHelm) Versions(
-	ctx context.Context,
-	// Release of OpenNebula, X.Y.Z.
-	// +default="7.2.0"
-	version string,
-	// URL of the repository, as in a deb line before "stable opennebula"; by default
-	// OpenNebula's own for the release.
-	// +optional
-	repository string,
-	// URL of the key that signs it.
-	// +default="https://downloads.opennebula.io/repo/repo2.key"
-	key string,
-	// Name of the package.
-	// +default="opennebula"
-	name string,
-	// Architecture: amd64 or arm64.
-	// +default="amd64"
-	architecture string,
-) ([]string, error) {
-	repository, err := repositoryOf(version, repository)
-	if err != nil {
-		return nil, err
-	}
-	armored, err := upstream.Fetch(ctx, key)
-	if err != nil {
-		return nil, fmt.Errorf("read the key of %s: %w", repository, err)
-	}
-	return upstream.NewRepository(repository, armored).Versions(ctx, name, architecture)
-}
-
-// Build makes the front-end's image.
-// +cache="never"
-func (m *OpennebulaHelm) Build(
-	ctx context.Context,
-	// Release of OpenNebula, X.Y.Z.
-	// +default="7.2.0"
-	version string,
-	// URL of the apt repository, as in a deb line before "stable opennebula"; by
-	// default OpenNebula's own for the release.
-	// +optional
-	repository string,
-	// URL of the key that signs it.
-	// +default="https://downloads.opennebula.io/repo/repo2.key"
-	key string,
-	// Platform to build for; by default the engine's own.
-	// +optional
-	platform dagger.Platform,
-	// Commit of the repository.
-	// +default="unknown"
-	revision string,
-	// Time of the commit, as 2026-01-02T03:04:05Z; by default now.
-	// +optional
-	created string,
-) (*dagger.Container, error) {
-	repository, err := repositoryOf(version, repository)
-	if err != nil {
-		return nil, err
-	}
-	at, err := timeOf(created)
-	if err != nil {
-		return nil, err
-	}
-	base, err := baseDigest(ctx)
-	if err != nil {
-		return nil, err
-	}
-	arguments := image.Arguments{
-		Version: version, Repository: repository, Key: key, BaseDigest: base, Revision: revision, Created: at,
-	}
-	options := dagger.DirectoryDockerBuildOpts{Platform: platform}
-	for name, value := range arguments.Map() {
-		options.BuildArgs = append(options.BuildArgs, dagger.BuildArg{Name: name, Value: value})
-	}
-	return m.Source.Directory("image").DockerBuild(options), nil
-}
-
-// Test runs the repository's tests, without the lab, which needs a machine.
-func (m *OpennebulaHelm) Test(ctx context.Context) (string, error) {
-	return m.Golang.
-		WithMountedCache("/go/pkg/mod", dag.CacheVolume("go-modules")).
-		WithMountedCache("/root/.cache/go-build", dag.CacheVolume("go-build")).
-		WithMountedDirectory("/src", m.Source).
-		WithWorkdir("/src").
-		WithExec([]string{"go", "test", "-count=1", "-short", "./..."}).
-		Stdout(ctx)
-}
-
-// repositoryOf is the repository given, or OpenNebula's own for a release.
-func repositoryOf(version, repository string) (string, error) {
-	if _, err := upstream.ParseVersion(version); err != nil {
-		return "", err
-	}
-	if repository != "" {
-		return repository, nil
-	}
-	return fmt.Sprintf(upstream.OfficialRepository, version), nil
-}
-
-// timeOf reads a time as labels have it; none is now.
-func timeOf(created string) (time.Time, error) {
-	if created == "" {
-		return time.Now(), nil
-	}
-	at, err := time.Parse(time.RFC3339, created)
-	if err != nil {
-		return at, fmt.Errorf("%q is not a time; give it as 2026-01-02T03:04:05Z: %w", created, err)
-	}
-	return at, nil
-}
-
-// baseDigest is what the base image's name stands for today.
-func baseDigest(ctx context.Context) (string, error) {
-	reference, err := dag.Container().From(image.BaseName).ImageRef(ctx)
-	if err != nil {
-		return "", fmt.Errorf("look up the base image %s: %w", image.BaseName, err)
-	}
-	_, digest, _ := strings.Cut(reference, "@")
-	return digest, nil
 }
