@@ -36,20 +36,35 @@ func (m *OpennebulaHelm) Versions(
 	// +optional
 	all bool,
 ) (string, error) {
-	config, err := m.config(ctx)
-	if err != nil {
-		return "", err
-	}
-	if given := m.Registries; given.Images != "" {
-		config.Images, config.PlainHTTP = given.Images, given.PlainHTTP
-	}
-	s, err := config.Open(ctx)
+	s, err := m.published(ctx)
 	if err != nil {
 		return "", err
 	}
 	var table strings.Builder
 	err = s.WriteVersions(ctx, &table, all)
 	return table.String(), err
+}
+
+// Changelog says what each published version of the chart brings, as Markdown.
+// +cache="never"
+func (m *OpennebulaHelm) Changelog(ctx context.Context) (string, error) {
+	s, err := m.published(ctx)
+	if err != nil {
+		return "", err
+	}
+	return s.Changelog(ctx)
+}
+
+// published is where everyone gets releases, or the registries that were named.
+func (m *OpennebulaHelm) published(ctx context.Context) (*pipeline.Site, error) {
+	config, err := m.config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if given := m.Registries; given.Images != "" {
+		config.Images, config.Charts, config.PlainHTTP = given.Images, given.Charts, given.PlainHTTP
+	}
+	return config.Open(ctx)
 }
 
 // Release builds, tests, publishes and signs what is due, and reports it as Markdown.
@@ -151,7 +166,7 @@ func (s *site) heading() string {
 	return "## Tried\n\nWithout credentials all went into a registry of the engine's own, as it would have gone to everyone's.\n\n"
 }
 
-// Propose opens, updates and closes the pull requests for new releases.
+// Propose keeps the pull requests for new releases, and the one for the changelog.
 // +cache="never"
 func (m *OpennebulaHelm) Propose(
 	ctx context.Context,
@@ -168,6 +183,13 @@ func (m *OpennebulaHelm) Propose(
 	}
 	carrier := &pipeline.Carrier{Site: due.site.Site, Checkout: due.checkout, Log: say}
 	if err := carrier.CarryProposals(ctx, due.plan); err != nil {
+		return "", err
+	}
+	// Nothing is published where releases are tried.
+	if carrier.Site, err = m.published(ctx); err != nil {
+		return "", err
+	}
+	if err := carrier.CarryChangelog(ctx); err != nil {
 		return "", err
 	}
 	return due.plan.Proposals().Markdown(), nil

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pablodelarco/opennebula-helm/chart"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/registry/registrytest"
 	"github.com/pablodelarco/opennebula-helm/image"
 	"github.com/pablodelarco/opennebula-helm/pipeline/pipelinetest"
@@ -268,13 +269,64 @@ func TestPropose(t *testing.T) {
 	}
 }
 
-// propose carries out what a survey finds due of proposals, and returns it.
-func (w *world) propose(project *proposaltest.GitHub) []string {
+// The changelog has one pull request, up to what is published last.
+func TestChangelogIsProposed(t *testing.T) {
+	w := newWorld(t, pipelinetest.InMemory)
+	project := w.Project()
+	carry := func() {
+		carrier := &Carrier{Site: w.siteOf(project), Checkout: w.checkout, Log: t.Logf}
+		require.NoError(t, carrier.CarryChangelog(t.Context()))
+	}
+	carry()
+	assert.Empty(t, project.State(), "nothing is published")
+
+	require.NoError(t, w.release(release.Request{}))
+	for range 2 { // the second changes nothing
+		carry()
+		state := project.State()
+		require.Len(t, state, 2, "a branch and its pull request")
+		assert.True(t, strings.HasPrefix(state[0], "heads/release/changelog-0.1.0: 1 beyond main: 100644 CHANGELOG.md "), state[0])
+		assert.Contains(t, state[0], `\n## 0.1.0 (`)
+		assert.Contains(t, state[1], "#1 open: Note chart 0.1.0 in the changelog, release/changelog-0.1.0 into main [changelog]: ")
+	}
+
+	values := filepath.Join(w.Checkout, "chart/opennebula/values.yaml")
+	text, err := os.ReadFile(values)
+	require.NoError(t, err)
+	pipelinetest.Write(t, values, string(text)+"\n# A note.\n")
+	w.commit()
+	require.NoError(t, w.release(release.Request{}))
+	carry()
+	state := project.State()
+	require.Len(t, state, 3)
+	assert.Contains(t, state[0], "heads/release/changelog-0.2.0: ")
+	assert.Contains(t, state[0], `\n## 0.2.0 (`)
+	assert.Contains(t, state[0], `\n## 0.1.0 (`)
+	assert.Contains(t, state[1], "#1 closed: ")
+	assert.Contains(t, state[2], "#2 open: Note chart 0.2.0")
+
+	// A person merges it, which GitHub's button does with the branch as well.
+	project.Pulls[1].State, project.Pulls[1].Merged = "closed", true
+	entries, err := chart.Entries(t.Context(), w.site().Charts)
+	require.NoError(t, err)
+	project.Push("main", "the changelog", map[string]string{"CHANGELOG.md": chart.Changelog(entries)})
+	carry()
+	assert.NotContains(t, strings.Join(project.State(), "\n"), "heads/release/changelog")
+}
+
+// siteOf has a project on GitHub to propose to.
+func (w *world) siteOf(project *proposaltest.GitHub) *Site {
 	client, err := upstream.NewGitHubClient(upstream.WithAPI(project.URL), upstream.WithToken(proposaltest.Token), upstream.WithRetries(0))
 	require.NoError(w.t, err)
 	site := w.site()
 	site.Proposals, err = proposal.New(client, "me/it")
 	require.NoError(w.t, err)
+	return site
+}
+
+// propose carries out what a survey finds due of proposals, and returns it.
+func (w *world) propose(project *proposaltest.GitHub) []string {
+	site := w.siteOf(project)
 	state, err := site.Survey(context.Background(), w.checkout, release.Request{})
 	require.NoError(w.t, err)
 	plan, err := state.Plan(release.Request{})

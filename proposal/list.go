@@ -26,7 +26,7 @@ type Existing struct {
 // versions given, X.Y.Z, whose branch may be gone. Those that were closed by Close are
 // not among them. It asks once, and once or twice for each branch and version.
 func (r *Repository) List(ctx context.Context, versions ...string) ([]Existing, error) {
-	branches, err := r.branches(ctx)
+	branches, err := r.branches(ctx, branchPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -70,9 +70,15 @@ func (r *Repository) existing(ctx context.Context, branch string) (*Existing, er
 	return e, nil
 }
 
-// branches are those that proposals may be on.
-func (r *Repository) branches(ctx context.Context) (map[string]bool, error) {
-	options := &github.ReferenceListOptions{Ref: "heads/" + branchPrefix, ListOptions: github.ListOptions{Page: 1, PerPage: pageSize}}
+// ChangelogBranches are those that the changelog is proposed on, or was.
+func (r *Repository) ChangelogBranches(ctx context.Context) ([]string, error) {
+	branches, err := r.branches(ctx, changelogPrefix)
+	return slices.Sorted(maps.Keys(branches)), err
+}
+
+// branches are those that proposals may be on, by how their names begin.
+func (r *Repository) branches(ctx context.Context, prefix string) (map[string]bool, error) {
+	options := &github.ReferenceListOptions{Ref: "heads/" + prefix, ListOptions: github.ListOptions{Page: 1, PerPage: pageSize}}
 	branches := map[string]bool{}
 	for range maxPages {
 		refs, response, err := r.client.Git.ListMatchingRefs(ctx, r.owner, r.name, options)

@@ -14,16 +14,27 @@ import (
 	"github.com/google/go-github/v60/github"
 )
 
-// branchPrefix begins the names of all branches that are touched here, and of no other.
-const branchPrefix = "release/opennebula-"
+// One of these begins the names of all branches that are touched here, and of no other.
+const (
+	branchPrefix    = "release/opennebula-"
+	changelogPrefix = "release/changelog-"
+)
 
 // Branch is the one on which a release of OpenNebula, X.Y.Z, is proposed.
 func Branch(version string) string { return branchPrefix + version }
 
+// ChangelogBranch is the one on which the changelog is proposed, up to a version of the
+// chart, X.Y.Z.
+func ChangelogBranch(version string) string { return changelogPrefix + version }
+
+func isProposal(branch string) bool {
+	return strings.HasPrefix(branch, branchPrefix) || strings.HasPrefix(branch, changelogPrefix)
+}
+
 // Proposal is a pull request as it should be.
 type Proposal struct {
 	Base   string            // branch to merge into, such as main
-	Branch string            // to be made, as Branch names it
+	Branch string            // to be made, as Branch or ChangelogBranch names it
 	Files  map[string][]byte // path in the repository to content, as text in UTF-8
 	Title  string            // also of the commit
 	Body   string            // Markdown
@@ -134,7 +145,7 @@ func held(pull *github.PullRequest, head *commit) string {
 // 7.4.1 takes its place", and deletes the branch. It is Superseded also where there was
 // nothing to close, and Held where a person has pushed to the branch.
 func (r *Repository) Close(ctx context.Context, branch, reason string) (Result, error) {
-	if !strings.HasPrefix(branch, branchPrefix) {
+	if !isProposal(branch) {
 		return Result{}, notOurs(branch)
 	}
 	pull, err := r.pull(ctx, branch)
@@ -163,11 +174,11 @@ func (r *Repository) Close(ctx context.Context, branch, reason string) (Result, 
 }
 
 func notOurs(branch string) error {
-	return fmt.Errorf("the branch %q is none for a proposal: name it %sX.Y.Z", branch, branchPrefix)
+	return fmt.Errorf("the branch %q is none for a proposal: name it %sX.Y.Z or %sX.Y.Z", branch, branchPrefix, changelogPrefix)
 }
 
 func (p Proposal) check() error {
-	if !strings.HasPrefix(p.Branch, branchPrefix) {
+	if !isProposal(p.Branch) {
 		return notOurs(p.Branch)
 	}
 	if p.Base == "" || p.Title == "" {

@@ -218,7 +218,7 @@ func TestCloseLeavesAlone(t *testing.T) {
 	assert.Equal(t, state, s.State())
 
 	_, err = s.repository(t, 0).Close(t.Context(), "main", "a reason")
-	assert.EqualError(t, err, `the branch "main" is none for a proposal: name it release/opennebula-X.Y.Z`)
+	assert.EqualError(t, err, `the branch "main" is none for a proposal: name it release/opennebula-X.Y.Z or release/changelog-X.Y.Z`)
 }
 
 // The base has all of it: merged, or done by hand.

@@ -163,9 +163,28 @@ func (s *settings) plan(ctx context.Context, request request) (*pipeline.Carrier
 	return &pipeline.Carrier{Site: site, Checkout: checkout, Log: say}, state, plan, err
 }
 
+func changelog(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use: "changelog", Short: "Say what each published version of the chart brings, as Markdown",
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			site, err := s.site(cmd.Context())
+			if err != nil {
+				return err
+			}
+			text, err := site.Changelog(cmd.Context())
+			if err != nil {
+				return err
+			}
+			fmt.Print(text)
+			return nil
+		},
+	}
+}
+
 func propose(s *settings) *cobra.Command {
 	return &cobra.Command{
-		Use: "propose", Short: "Open, update or close the pull request for a new release",
+		Use: "propose", Short: "Keep the pull requests for a new release, and for the changelog",
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if os.Getenv("GITHUB_TOKEN") == "" {
@@ -176,7 +195,10 @@ func propose(s *settings) *cobra.Command {
 				return err
 			}
 			fmt.Print(plan.Proposals())
-			return carrier.CarryProposals(cmd.Context(), plan)
+			if err := carrier.CarryProposals(cmd.Context(), plan); err != nil {
+				return err
+			}
+			return carrier.CarryChangelog(cmd.Context())
 		},
 	}
 }

@@ -74,7 +74,7 @@ Docker Hub is kept as well.`,
 		return usageError{fmt.Errorf("%w; --help lists what there is", err)}
 	})
 	s.addTo(cmd.PersistentFlags())
-	cmd.AddCommand(versions(&s), changesBetween(&s), plan(&s), publish(&s), verify(&s), judge(), propose(&s))
+	cmd.AddCommand(versions(&s), changesBetween(&s), plan(&s), publish(&s), verify(&s), judge(), propose(&s), changelog(&s))
 	return cmd
 }
 
