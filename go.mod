@@ -57,6 +57,7 @@ require (
 	k8s.io/apimachinery v0.37.0
 	k8s.io/client-go v0.37.0
 	k8s.io/klog/v2 v2.140.0
+	k8s.io/pod-security-admission v0.37.0
 	modernc.org/sqlite v1.62.0
 	mvdan.cc/sh/v3 v3.12.0
 	oras.land/oras-go/v2 v2.6.2

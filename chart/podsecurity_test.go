@@ -1,0 +1,84 @@
+package chart
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+	"sigs.k8s.io/yaml"
+)
+
+// A namespace that enforces Pod Security's level restricted takes all pods, unless the
+// front-end is to use its node's network. What users add to it is theirs.
+func TestPodsAreRestricted(t *testing.T) {
+	for name, values := range valueSets(t) {
+		t.Run(name, func(t *testing.T) {
+			delete(values, "extraContainers")
+			delete(values, "initContainers")
+			manifests, err := Manifests(Name, values, newest)
+			require.NoError(t, err)
+			var want []string
+			if values["hostNetwork"] == true {
+				want = []string{"StatefulSet/opennebula: host namespaces"}
+			}
+			assert.Equal(t, want, refusedPods(t, manifests))
+		})
+	}
+}
+
+// What the test above relies on.
+func TestPodsOfOthersAreRefused(t *testing.T) {
+	assert.Equal(t, []string{"Pod/a: allowPrivilegeEscalation != false, unrestricted capabilities, runAsNonRoot != true, seccompProfile"},
+		refusedPods(t, "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: a}]}\n"))
+}
+
+// refusedPods of manifests, each with the reasons, as the API server has them.
+func refusedPods(t *testing.T, manifests string) []string {
+	checks, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	require.NoError(t, err)
+	restricted := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
+	var refused []string
+	for _, document := range separator.Split(manifests, -1) {
+		var object unstructured.Unstructured
+		require.NoError(t, yaml.Unmarshal([]byte(document), &object.Object))
+		template := podTemplate(t, object)
+		if template == nil {
+			continue
+		}
+		result := policy.AggregateCheckResults(checks.EvaluatePod(restricted, &template.ObjectMeta, &template.Spec))
+		if !result.Allowed {
+			refused = append(refused, fmt.Sprintf("%s/%s: %s", object.GetKind(), object.GetName(), strings.Join(result.ForbiddenReasons, ", ")))
+		}
+	}
+	return refused
+}
+
+// podTemplate is that of what makes pods; nil for all else.
+func podTemplate(t *testing.T, object unstructured.Unstructured) *corev1.PodTemplateSpec {
+	place := map[string][]string{
+		"Pod": {}, "StatefulSet": {"spec", "template"}, "Deployment": {"spec", "template"}, "DaemonSet": {"spec", "template"},
+		"Job": {"spec", "template"}, "CronJob": {"spec", "jobTemplate", "spec", "template"},
+	}
+	path, makes := place[object.GetKind()]
+	if !makes {
+		return nil
+	}
+	content := object.Object
+	if len(path) > 0 {
+		var err error
+		content, _, err = unstructured.NestedMap(object.Object, path...)
+		require.NoError(t, err)
+	}
+	text, err := json.Marshal(content)
+	require.NoError(t, err)
+	var template corev1.PodTemplateSpec
+	require.NoError(t, json.Unmarshal(text, &template))
+	return &template
+}
