@@ -39,6 +39,7 @@ var (
 	plainHTTP     = flag.Bool("plain-http", false, "the registry of image and chart has no TLS")
 	thorough      = flag.Bool("thorough", false, "install, upgrade, break and restore releases of the suite's own")
 	previousChart = flag.String("previous-chart", "", "chart of an older OpenNebula to upgrade from, as -chart")
+	carried       = flag.String("carried", "", "folder with the database of another front-end, as docs/migrate.md makes it, to migrate")
 	standIns      = flag.Bool("stand-ins", false, "the image holds the lab's stand-ins, which can fail when asked to, and boot nothing")
 	hypervisors   = flag.String("hypervisors", "", "the lab's hypervisors to run virtual machines and containers on, NAME=ADDRESS,…")
 	sshKeys       = flag.String("ssh-keys", "", "folder of the private SSH keys that they and the front-end know each other by, ssh-privatekey and ssh-host-key; needed unless -installed")
@@ -89,10 +90,9 @@ func (s *Suite) SetupSuite() {
 	s.version = info.Version
 	s.findHypervisors(ctx)
 	if !*installed {
-		s.install(ctx)
+		s.install(ctx, *chartRef)
 	}
-	s.frontend, err = frontend.Find(ctx, *kubeconfig, *namespace, *release)
-	s.Require().NoError(err)
+	s.find(ctx)
 	s.Require().NoError(s.frontend.RunsImage(ctx, info.Digest))
 	s.Require().NoError(s.frontend.WaitServices(ctx))
 }
@@ -107,8 +107,16 @@ func (s *Suite) findHypervisors(ctx context.Context) {
 	s.Require().NoError(err)
 }
 
-// install the release, which ends with the suite. The logs of what failed are kept before.
-func (s *Suite) install(ctx context.Context) {
+// find the release that is asked.
+func (s *Suite) find(ctx context.Context) {
+	var err error
+	s.frontend, err = frontend.Find(ctx, *kubeconfig, *namespace, *release)
+	s.Require().NoError(err)
+}
+
+// install a chart as the release, which ends with the test. The logs of what failed are
+// kept before.
+func (s *Suite) install(ctx context.Context, chartReference string) chart.Release {
 	s.Require().NoError(frontend.CreateCertificate(ctx, *kubeconfig, *namespace))
 	values := frontend.PublishedValues()
 	if len(s.machines)+len(s.lxc) > 0 {
@@ -121,7 +129,7 @@ func (s *Suite) install(ctx context.Context) {
 	}
 	release := chart.Release{
 		Kubeconfig: *kubeconfig, Namespace: *namespace, Name: *release,
-		Chart: *chartRef, PlainHTTP: *plainHTTP, Timeout: 10 * time.Minute, Values: values,
+		Chart: chartReference, PlainHTTP: *plainHTTP, Timeout: 10 * time.Minute, Values: values,
 	}
 	s.T().Cleanup(func() {
 		s.keepLogs(*namespace)
@@ -133,6 +141,7 @@ func (s *Suite) install(ctx context.Context) {
 		}
 		s.Require().NoError(err)
 	}
+	return release
 }
 
 // enroll returns the values that enroll the hypervisors, whose key is given.

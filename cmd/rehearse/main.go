@@ -132,6 +132,7 @@ What it builds for itself is kept in the cache folder (XDG_CACHE_HOME, else
 	f.StringVar(&o.only, "run", "", "run only the tests of the suite that match a `pattern`, as go test -run has it")
 	f.StringVar(&o.previous, "previous", "7.0.2", "OpenNebula's release to upgrade from, with --thorough")
 	f.StringVar(&o.previousPackages, "previous-packages", "", "`folder` of its .deb files")
+	f.StringVar(&o.carried, "carried", "", "`folder` with another front-end's database, as docs/migrate.md makes it: try its migration, with --thorough")
 	f.BoolVar(&o.keep, "keep", false, "leave it running; take it away with: rehearse down")
 	f.BoolVar(&o.yes, "yes", false, "install missing Debian packages without asking")
 	f.BoolVar(&o.keeper, "keeper", false, "run as the background process of --keep")

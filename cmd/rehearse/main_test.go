@@ -123,6 +123,8 @@ func TestUsage(t *testing.T) {
 		"cluster, no registry":    {[]string{"--kubeconfig=config"}, []string{"--kubeconfig needs --registry"}},
 		"thorough elsewhere":      {[]string{"--thorough", "--kubeconfig=config", "--registry=example.org/team"}, []string{"--thorough", "on the lab's cluster only"}},
 		"no previous version":     {[]string{"--thorough", "--previous=six"}, []string{"--previous", `"six"`}},
+		"nothing carried":         {[]string{"--thorough", "--carried=."}, []string{"--carried", "manifest", "docs/migrate.md"}},
+		"carried for nothing":     {[]string{"--carried=."}, []string{"--carried is for --thorough"}},
 		"packages for nothing":    {[]string{"--previous-packages=."}, []string{"--previous-packages is for --thorough"}},
 		"registry without folder": {[]string{"--registry=example.org"}, []string{"--registry", "write it as registry.example.org/team"}},
 	} {

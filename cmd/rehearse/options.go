@@ -30,6 +30,7 @@ type options struct {
 	thorough, withoutHypervisor        bool
 	only                               string
 	previous, previousPackages         string
+	carried                            string
 	keep, yes, keeper                  bool
 }
 
@@ -68,6 +69,9 @@ func (o options) checkThorough() error {
 		if o.previousPackages != "" {
 			return errors.New("--previous-packages is for --thorough, which upgrades from them")
 		}
+		if o.carried != "" {
+			return errors.New("--carried is for --thorough, which migrates it")
+		}
 		return nil
 	}
 	if o.kubeconfig != "" {
@@ -76,6 +80,9 @@ func (o options) checkThorough() error {
 	if _, err := upstream.ParseVersion(o.previous); err != nil {
 		return fmt.Errorf("--previous: %w", err)
 	}
+	if _, err := os.Stat(filepath.Join(o.carried, "manifest")); err != nil && o.carried != "" {
+		return fmt.Errorf("--carried: %w: make the folder as docs/migrate.md has it", err)
+	}
 	return nil
 }
 
@@ -83,6 +90,9 @@ func (o options) checkThorough() error {
 // use would stay there, signed with a key that nobody has; and an image that was given
 // was built of another commit than this checkout's, which a release refuses.
 func (o options) isReleased() bool { return o.registry == "" && o.image == "" }
+
+// isTakenOver tells whether a virtual machine is taken over from the previous release.
+func (o options) isTakenOver() bool { return o.thorough && o.isVirtual() && o.only == "" }
 
 func checkImage(reference string) error {
 	ref, err := image.Parse(reference)

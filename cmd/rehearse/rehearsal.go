@@ -65,6 +65,11 @@ func rehearse(ctx context.Context, o options) error {
 			return err
 		}
 	}
+	if o.carried != "" { // for the suite, which runs in another folder
+		if o.carried, err = filepath.Abs(o.carried); err != nil {
+			return fmt.Errorf("find --carried: %w", err)
+		}
+	}
 	values, err := o.chartValues()
 	if err != nil {
 		return err
@@ -135,6 +140,7 @@ func (r *rehearsal) runStages(ctx context.Context) error {
 		{"other images", r.options.kubeconfig != "", r.buildOtherImages},
 		{"previous release", !r.options.thorough, r.publishPrevious},
 		{"hypervisors", !r.options.isVirtual(), r.startHypervisors},
+		{"takeover", !r.options.isTakenOver(), r.takeOver},
 		{"install", false, r.install},
 		{"suite", false, r.runSuite},
 		{"release", !r.options.isReleased(), r.release},

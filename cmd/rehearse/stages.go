@@ -402,9 +402,26 @@ func (r *rehearsal) showWaiting(ctx context.Context) {
 	}
 }
 
+// takeOver runs the part of the suite that needs the hypervisors for a release of its own,
+// which is gone when the next one comes.
+func (r *rehearsal) takeOver(ctx context.Context) (string, error) {
+	if r.keys == nil {
+		return "none: without hypervisors, the suite upgrades releases of its own", nil
+	}
+	folder := filepath.Join(r.state, "ssh")
+	if err := r.keys.Write(folder); err != nil {
+		return "", err
+	}
+	return r.runTests(ctx, "^TestTakeover$", append(r.suiteFlags(), "-installed=false", "-ssh-keys="+folder))
+}
+
 // runSuite runs the end-to-end tests as anyone would, against the release.
 func (r *rehearsal) runSuite(ctx context.Context) (string, error) {
-	args := append([]string{"test", "./e2e", "-count=1", "-json", "-timeout=2h", "-run=" + r.options.only}, r.suiteFlags()...)
+	return r.runTests(ctx, r.options.only, r.suiteFlags())
+}
+
+func (r *rehearsal) runTests(ctx context.Context, pattern string, flags []string) (string, error) {
+	args := append([]string{"test", "./e2e", "-count=1", "-json", "-timeout=2h", "-run=" + pattern}, flags...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = r.checkout.Folder
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
@@ -444,6 +461,10 @@ func (r *rehearsal) suiteFlags() []string {
 	if !r.options.thorough {
 		return flags
 	}
-	return append(flags, "-thorough", "-chart="+r.chart.Reference, "-previous-chart="+r.previous.Reference,
+	flags = append(flags, "-thorough", "-chart="+r.chart.Reference, "-previous-chart="+r.previous.Reference,
 		"-logs="+filepath.Join(r.cache, "failed"))
+	if r.options.carried != "" {
+		flags = append(flags, "-carried="+r.options.carried)
+	}
+	return flags
 }

@@ -101,6 +101,19 @@ func (k *Keys) Private() map[string]string {
 	return map[string]string{userFile: k.user.private, hostFile: k.host.private}
 }
 
+// Write both private keys to a folder, which is made, as ReadKeys reads them.
+func (k *Keys) Write(folder string) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("make a folder for SSH keys: %w", err)
+	}
+	for name, private := range k.Private() {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(private), 0o600); err != nil {
+			return fmt.Errorf("write an SSH key: %w", err)
+		}
+	}
+	return nil
+}
+
 // Secret is what the chart takes as ssh.existingSecret.
 func (k *Keys) Secret() map[string]string {
 	return map[string]string{

@@ -13,7 +13,8 @@ import (
 func TestKeysAreReadFromAFolder(t *testing.T) {
 	made, err := NewKeys()
 	require.NoError(t, err)
-	folder := write(t, made.Private())
+	folder := filepath.Join(t.TempDir(), "ssh")
+	require.NoError(t, made.Write(folder))
 	read, err := ReadKeys(folder)
 	require.NoError(t, err)
 	assert.Equal(t, made.Secret(), read.Secret())

@@ -1,8 +1,12 @@
 package frontend
 
 import (
+	"archive/tar"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"os"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -11,6 +15,22 @@ import (
 // SSH logs in to the front-end's SSH Service as oneadmin, with the key of the
 // release and against its host key, runs a command there and returns its output.
 func (f *Frontend) SSH(ctx context.Context, command string) (string, error) {
+	return f.feedSSH(ctx, command, nil)
+}
+
+// Upload the files of a folder to one on the front-end, which is made.
+func (f *Frontend) Upload(ctx context.Context, folder, to string) error {
+	read, write := io.Pipe()
+	defer func() { _ = read.Close() }()
+	go func() {
+		archive := tar.NewWriter(write)
+		write.CloseWithError(errors.Join(archive.AddFS(os.DirFS(folder)), archive.Close()))
+	}()
+	_, err := f.feedSSH(ctx, fmt.Sprintf("mkdir -p %[1]s && tar -C %[1]s -xf -", to), read)
+	return err
+}
+
+func (f *Frontend) feedSSH(ctx context.Context, command string, input io.Reader) (string, error) {
 	key, err := f.SSHKey(ctx)
 	if err != nil {
 		return "", err
@@ -25,6 +45,7 @@ func (f *Frontend) SSH(ctx context.Context, command string) (string, error) {
 		return "", fmt.Errorf("open an SSH session: %w", err)
 	}
 	defer session.Close()
+	session.Stdin = input
 	out, err := session.CombinedOutput(command)
 	if err != nil {
 		return string(out), fmt.Errorf("run %q by SSH: %w: %s", command, err, out)

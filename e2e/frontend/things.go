@@ -1,6 +1,9 @@
 package frontend
 
-import "encoding/xml"
+import (
+	"encoding/xml"
+	"slices"
+)
 
 // Thing is what the API tells of a host, cluster, datastore, virtual network,
 // marketplace or group.
@@ -38,20 +41,27 @@ func (a *Attributes) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error 
 	return nil
 }
 
-// Things of a kind by their names; the kind is the word of the API, such as vn.
-func (a *API) Things(kind string) (map[string]Thing, error) {
+// Pool is all things of a kind; the kind is the word of the API, such as vn.
+func (a *API) Pool(kind string) ([]Thing, error) {
 	var args []any
-	if kind == "vn" || kind == "image" {
+	if slices.Contains([]string{"vn", "image", "template"}, kind) {
 		args = []any{-2, -1, -1} // everybody's, and all of them
 	}
 	var pool struct {
 		Things []Thing `xml:",any"`
 	}
-	if err := a.read(&pool, "one."+kind+"pool.info", args...); err != nil {
+	err := a.read(&pool, "one."+kind+"pool.info", args...)
+	return pool.Things, err
+}
+
+// Things of a kind by their names, which must be different ones.
+func (a *API) Things(kind string) (map[string]Thing, error) {
+	pool, err := a.Pool(kind)
+	if err != nil {
 		return nil, err
 	}
 	things := map[string]Thing{}
-	for _, thing := range pool.Things {
+	for _, thing := range pool {
 		things[thing.Name] = thing
 	}
 	return things, nil
