@@ -48,8 +48,10 @@ func TestLabels(t *testing.T) {
 
 // The same inputs are the same image, whenever and wherever it is built.
 func TestSameInputsSameImage(t *testing.T) {
-	first := built(t, version())
-	again := rebuilt(t, version(), created)
+	first, again := built(t, version()), rebuilt(t, version(), created)
+	if !sameDebian(t, first, again) {
+		first, again = again, rebuilt(t, version(), created)
+	}
 	if digest(t, first.Image) != digest(t, again.Image) {
 		assert.Fail(t, "a second build is another image", explain(t, first.Image, again.Image))
 	}
@@ -58,8 +60,13 @@ func TestSameInputsSameImage(t *testing.T) {
 // An upgrade fetches what is OpenNebula's, and what was built later what has changed.
 func TestLayersStay(t *testing.T) {
 	const debian, dependencies, modules, opennebula, own = 1, 2, 3, 4, 5
-	first := layers(t, built(t, standinRelease).Image)
+	kept, later := built(t, standinRelease), rebuilt(t, standinRelease, created.Add(24*time.Hour))
+	if !sameDebian(t, kept, later) {
+		kept = rebuilt(t, standinRelease, created)
+	}
+	first := layers(t, kept.Image)
 	require.Greater(t, len(first), own, "the base has one layer here")
+	assert.Equal(t, first, layers(t, later.Image))
 
 	next := layers(t, built(t, standinNextRelease).Image)
 	assert.Equal(t, first[debian], next[debian], "what every release needs of Debian")
@@ -67,9 +74,16 @@ func TestLayersStay(t *testing.T) {
 	assert.Equal(t, first[modules], next[modules], "FireEdge's modules")
 	assert.NotEqual(t, first[opennebula], next[opennebula])
 	assert.Equal(t, first[own], next[own], "our own files")
+}
 
-	later := layers(t, rebuilt(t, standinRelease, created.Add(24*time.Hour)).Image)
-	assert.Equal(t, first, later)
+// sameDebian tells whether two images have the same packages. Debian's are an input, and
+// what the builder has kept may be of before they changed.
+func sameDebian(t *testing.T, a, b Built) bool {
+	first, err := image.InstalledPackages(a.Image)
+	require.NoError(t, err)
+	second, err := image.InstalledPackages(b.Image)
+	require.NoError(t, err)
+	return slices.Equal(first, second)
 }
 
 // rebuilt builds the image again, every step of it.
