@@ -60,7 +60,8 @@ OpenNebula `+img.Version+", in the image `"+img.Digest+"`."+`
 	assert.NotContains(t, written, "9.9.9", "which is no chart of ours")
 }
 
-func TestChangelogOfTheRepositoryIsThis(t *testing.T) {
+func TestDocsChangelog(t *testing.T) {
+	requireDocs(t)
 	file, err := os.ReadFile("../CHANGELOG.md")
 	require.NoError(t, err)
 	assert.True(t, strings.HasPrefix(string(file), changelogHeading), "dagger call changelog writes CHANGELOG.md anew")
