@@ -60,13 +60,17 @@ func (s *ChartSuite) requireCarried(api *frontend.API) {
 	dump := s.dump()
 	for kind, element := range map[string]string{
 		"user": "USER", "group": "GROUP", "host": "HOST", "datastore": "DATASTORE",
-		"image": "IMAGE", "vn": "VNET", "template": "VMTEMPLATE",
+		"image": "IMAGE", "vn": "VNET", "template": "VMTEMPLATE", "vm": "VM",
 	} {
 		s.Run(kind, func() {
 			pool, err := api.Pool(kind)
 			s.Require().NoError(err)
 			// What a row holds is one element, whose end is that of an SQL string.
-			s.Len(pool, bytes.Count(dump, []byte("</"+element+">'")))
+			rows := bytes.Count(dump, []byte("</"+element+">'"))
+			if kind == "vm" {
+				rows /= 2 // for its row has it whole and in short
+			}
+			s.Len(pool, rows)
 			var names []string
 			for _, thing := range pool {
 				names = append(names, thing.Name)

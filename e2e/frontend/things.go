@@ -43,15 +43,14 @@ func (a *Attributes) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error 
 
 // Pool is all things of a kind; the kind is the word of the API, such as vn.
 func (a *API) Pool(kind string) ([]Thing, error) {
-	var args []any
-	if slices.Contains([]string{"vn", "image", "template"}, kind) {
-		args = []any{-2, -1, -1} // everybody's, and all of them
-	}
+	everybodys := []any{-2, -1, -1} // and all of them
+	args := map[string][]any{"vn": everybodys, "image": everybodys, "template": everybodys, "vm": append(everybodys, -2)}[kind]
 	var pool struct {
 		Things []Thing `xml:",any"`
 	}
 	err := a.read(&pool, "one."+kind+"pool.info", args...)
-	return pool.Things, err
+	// Of users and groups it tells quotas as well, on the same level.
+	return slices.DeleteFunc(pool.Things, func(t Thing) bool { return t.Name == "" }), err
 }
 
 // Things of a kind by their names, which must be different ones.
