@@ -41,6 +41,12 @@ func (s *ChartSuite) TestMigration() {
 	s.seen(ctx, f, "migrated from "+manifest["schema"], start)
 	s.requireWorks(ctx, f)
 	s.requireCarried(s.apiOf(ctx, f))
+
+	key, err := os.ReadFile(filepath.Join(*carried, "one_key"))
+	s.Require().NoError(err)
+	restored, err := f.SSH(ctx, "cat /var/lib/one/.one/one_key")
+	s.Require().NoError(err)
+	s.True(string(key) == restored, "the key of encrypted attributes is that which was carried over")
 }
 
 // manifest of what was carried over.
