@@ -80,7 +80,10 @@ func (o options) checkThorough() error {
 	if _, err := upstream.ParseVersion(o.previous); err != nil {
 		return fmt.Errorf("--previous: %w", err)
 	}
-	if _, err := os.Stat(filepath.Join(o.carried, "manifest")); err != nil && o.carried != "" {
+	if o.carried == "" {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(o.carried, "manifest")); err != nil {
 		return fmt.Errorf("--carried: %w: make the folder as docs/migrate.md has it", err)
 	}
 	return nil
