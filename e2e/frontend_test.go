@@ -155,8 +155,15 @@ func monitored(api *frontend.API, host int64) error {
 func running(api *frontend.API, id int64, host string) error {
 	vm, err := api.VM(id)
 	if err == nil && (vm.State != frontend.VMActive || vm.LCMState != frontend.VMRunning || vm.Host != host) {
-		err = fmt.Errorf("virtual machine %d is in state %d/%d on %q: %s", id, vm.State, vm.LCMState, vm.Host, cmp.Or(vm.Error, vm.Message, "no reason given"))
+		return unexpected(id, vm)
 	}
+	return err
+}
+
+// unexpected says how a virtual machine is, and that for good where it waits for someone
+// to recover it.
+func unexpected(id int64, vm frontend.VM) error {
+	err := fmt.Errorf("virtual machine %d is in state %d/%d on %q: %s", id, vm.State, vm.LCMState, vm.Host, cmp.Or(vm.Error, vm.Message, "no reason given"))
 	if vm.Failed() {
 		return frontend.Final{Err: err}
 	}

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -107,7 +106,13 @@ func (g *guest) waitRunning(on hypervisor.Machine) {
 // for a moment before it begins to move.
 func (g *guest) waitArrival(m hypervisor.Machine) {
 	g.Require().NoError(frontend.Eventually(g.ctx, func() error {
-		_, err := g.frontend.OnHypervisor(g.ctx, m, fmt.Sprintf("virsh -q -c qemu:///system domstate one-%d | grep -x running", g.id))
+		vm, err := g.api.VM(g.id)
+		if err == nil && vm.Failed() {
+			err = unexpected(g.id, vm)
+		}
+		if err == nil {
+			_, err = g.frontend.OnHypervisor(g.ctx, m, fmt.Sprintf("virsh -q -c qemu:///system domstate one-%d | grep -x running", g.id))
+		}
 		return err
 	}))
 }
@@ -117,7 +122,7 @@ func (g *guest) waitState(state int) {
 	g.Require().NoError(frontend.Eventually(g.ctx, func() error {
 		vm, err := g.api.VM(g.id)
 		if err == nil && vm.State != state {
-			err = fmt.Errorf("virtual machine %d is in state %d/%d, not %d: %s", g.id, vm.State, vm.LCMState, state, cmp.Or(vm.Error, "no reason given"))
+			return unexpected(g.id, vm)
 		}
 		return err
 	}))
