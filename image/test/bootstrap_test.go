@@ -179,7 +179,7 @@ func (d *deployment) remove(name string) {
 
 func TestRolesNeedBootstrap(t *testing.T) {
 	d := newDeployment(t, version())
-	for _, role := range []string{"oned", "fireedge", "oneflow", "onegate", "onehem", "sshd", "ssh-agent", "guacd", "migrate", "restore", "timers", "showback"} {
+	for _, role := range []string{"oned", "fireedge", "oneflow", "onegate", "onehem", "sshd", "ssh-agent", "guacd", "migrate", "restore", "timers", "showback", "sync-hosts"} {
 		d.refuse("run the role bootstrap first", role)
 	}
 }

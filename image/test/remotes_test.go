@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,6 +22,8 @@ const (
 	changes = "vmm/kvm/deploy" // differs between the two releases
 	stays   = "vmm/kvm/reboot" // is the same in both
 	own     = "hooks/mine"
+
+	changedDrivers = ".opennebula-frontend/drivers-changed" // until the hosts have them
 )
 
 func TestRemotesAreUpgraded(t *testing.T) {
@@ -30,7 +33,9 @@ func TestRemotesAreUpgraded(t *testing.T) {
 	d := newDeployment(t, older)
 	d.succeed("bootstrap")
 	require.Equal(t, packaged(t, older, changes), d.read("remotes/"+changes))
+	assert.NoFileExists(t, d.path("data", changedDrivers), "there is no host yet that could have others")
 	d.change(newer)
+	assert.FileExists(t, d.path("data", changedDrivers))
 	assert.Equal(t, packaged(t, newer, changes), d.read("remotes/"+changes))
 	assert.NoFileExists(t, d.path("data", "remotes/vmm/kvm/poll"), "a driver that the release has no more")
 	assert.FileExists(t, d.path("data", "remotes/im/kvm-probes.d/host/system/memory_encryption.sh"), "a new one")
@@ -61,6 +66,35 @@ func TestOwnRemotesAreKept(t *testing.T) {
 	assert.Equal(t, packaged(t, newer, changes), d.read("remotes.packaged-7.2.0/"+changes))
 	assert.NoFileExists(t, d.path("data", "remotes/etc/datastore/datastore.conf"), "one that the administrator removed")
 	assert.NotContains(t, d.succeed("bootstrap"), "remotes:", "a second time there is nothing to do")
+}
+
+// Drivers that an upgrade changed are brought to the hosts, of which the front-end itself
+// is the one that answers here.
+func TestDriversReachHosts(t *testing.T) {
+	d := newDeployment(t, version())
+	d.env["ONE_SSHD_PORT"], d.env["ONE_SSH_PORT"] = "2200", "2200"
+	d.useDummies()
+	running := d.cloud()
+	d.createHost(hostname)
+	d.write("data", changedDrivers, "")
+	require.NoError(t, eventually(t, time.Minute, func() error {
+		return logged(running["timers"], "all hosts have the drivers of OpenNebula "+version())
+	}))
+	assert.NoFileExists(t, d.path("data", changedDrivers))
+	assert.FileExists(t, d.path("vartmp", "one", stays))
+
+	d.createHost("nowhere.invalid")
+	d.write("data", changedDrivers, "")
+	d.refuse("not all hosts have the drivers of OpenNebula "+version(), "sync-hosts")
+	assert.NoFileExists(t, d.path("data", changedDrivers), "no host is tried again and again")
+}
+
+// createHost that is of the dummy drivers, and reached by SSH all the same.
+func (d *deployment) createHost(name string) int64 {
+	d.t.Helper()
+	host, err := d.api("oneadmin", password).CreateHost(name, "dummy", "dummy")
+	require.NoError(d.t, err)
+	return host
 }
 
 // A volume of an installation that was not this image's, such as a machine's.

@@ -164,8 +164,7 @@ func TestHostIsMonitored(t *testing.T) {
 	d := newDeployment(t, version())
 	d.useDummies()
 	d.cloud()
-	host, err := d.api("oneadmin", password).CreateHost(hostname, "dummy", "dummy")
-	require.NoError(t, err)
+	host := d.createHost(hostname)
 	require.NoError(t, eventually(t, time.Minute, func() error { return d.monitored(host) }))
 }
 

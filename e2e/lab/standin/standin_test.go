@@ -237,6 +237,11 @@ func (s *Suite) TestTimers() {
 	s.Equal(0, s.end("usr/bin/oneshowback", "calculate"))
 	s.Contains(s.log(), "Showback calculated")
 
+	s.Equal(255, s.end("usr/bin/onehost", "list"))
+	s.Equal(0, s.end("usr/bin/onehost", "sync", "--force"), "there are no hosts")
+	s.Equal(true, s.call("one.host.allocate", "nowhere.invalid", "dummy", "dummy", -1)[0])
+	s.Equal(255, s.end("usr/bin/onehost", "sync", "--force"), "a host that does not answer")
+
 	s.Equal(0, s.end("usr/lib/one/sh/ssh-socks-cleaner"), "there is nothing yet")
 	s.Require().NoError(os.MkdirAll(s.path("run/one/ssh-socks"), 0o755))
 	old, fresh := s.path("run/one/ssh-socks/ctl-M-a.sock"), s.path("run/one/ssh-socks/ctl-M-b.sock")

@@ -29,11 +29,11 @@ func main() {
 
 func run(ctx context.Context, r root, args []string) error {
 	commands := map[string]func(context.Context, root, []string) error{
-		"oned": runOned, "onedb": runOnedb, "oneshowback": runShowback, "sched": runSched, "place": runPlace,
+		"oned": runOned, "onedb": runOnedb, "onehost": runHost, "oneshowback": runShowback, "sched": runSched, "place": runPlace,
 		"oneflow": runFlow, "onegate": runGate, "onehem": runHem, "guacd": runGuacd,
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
-		return fmt.Errorf("usage: standin oned|onedb|oneshowback|sched|place|oneflow|onegate|onehem|guacd; given was %q", args)
+		return fmt.Errorf("usage: standin oned|onedb|onehost|oneshowback|sched|place|oneflow|onegate|onehem|guacd; given was %q", args)
 	}
 	// Not to stdout: the scheduler speaks to oned there.
 	fmt.Fprintf(os.Stderr, "%s: stand-in for OpenNebula %s: it runs no virtual machines\n", args[0], version)

@@ -3,11 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/kolo/xmlrpc"
@@ -72,6 +75,35 @@ func runHem(ctx context.Context, r root, _ []string) error {
 	logger{r.path("/var/log/one/onehem.log")}.printf("HEM", "I", "Started; the stand-in runs no hooks")
 	<-ctx.Done()
 	return nil
+}
+
+// runHost brings the drivers to all hosts, whatever they are: all that there is of the command.
+func runHost(ctx context.Context, r root, args []string) error {
+	if !slices.Equal(args, []string{"sync", "--force"}) {
+		return fmt.Errorf("the stand-in knows onehost sync --force, not %q", args)
+	}
+	session, err := r.session()
+	if err != nil {
+		return err
+	}
+	answer, err := queryOned(endpoint(), "one.hostpool.info", session)
+	if err != nil {
+		return err
+	}
+	var pool struct {
+		Names []string `xml:"HOST>NAME"`
+	}
+	if err := xml.Unmarshal([]byte(answer), &pool); err != nil {
+		return fmt.Errorf("read the hosts: %w", err)
+	}
+	var failed error
+	for _, name := range pool.Names {
+		out, err := exec.CommandContext(ctx, "rsync", "-Laz", "--delete", r.path("/var/lib/one/remotes")+"/", name+":/var/tmp/one/").CombinedOutput()
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("update %s: %w: %s", name, err, out))
+		}
+	}
+	return failed
 }
 
 // runShowback has oned calculate what virtual machines cost: all that there is of
@@ -176,19 +208,25 @@ func askOned(endpoint, session string) error {
 
 // callOned asks for something to be done; if oned says no, the error is a refusal.
 func callOned(endpoint, method string, params ...any) error {
+	_, err := queryOned(endpoint, method, params...)
+	return err
+}
+
+// queryOned returns what oned answers; if it says no, the error is a refusal.
+func queryOned(endpoint, method string, params ...any) (string, error) {
 	client, err := xmlrpc.NewClient(endpoint, nil)
 	if err != nil {
-		return fmt.Errorf("use %s: %w", endpoint, err)
+		return "", fmt.Errorf("use %s: %w", endpoint, err)
 	}
 	defer func() { _ = client.Close() }()
 	var answer []any
 	if err := client.Call(method, params, &answer); err != nil {
-		return fmt.Errorf("ask %s: %w", endpoint, err)
+		return "", fmt.Errorf("ask %s: %w", endpoint, err)
 	}
 	if ok, _ := answer[0].(bool); !ok {
-		return refusal{codeAction, fmt.Sprint(answer[1])}
+		return "", refusal{codeAction, fmt.Sprint(answer[1])}
 	}
-	return nil
+	return fmt.Sprint(answer[1]), nil
 }
 
 // endpoint of oned for what runs beside it.

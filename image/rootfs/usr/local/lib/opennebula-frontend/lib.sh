@@ -7,6 +7,7 @@ packaged=/usr/share/opennebula-frontend # what the packages ship, laid aside at 
 home=/var/lib/one
 auth=$home/.one
 state=$home/.opennebula-frontend # what this image records on the volume
+changed_drivers=$state/drivers-changed # there until the hosts have them, too
 agent_socket=/run/one/ssh-agent.sock
 # The database client's own file, with the password. It is written where the database
 # is a server; without it the database is SQLite's.

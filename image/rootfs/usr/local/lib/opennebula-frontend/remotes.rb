@@ -153,6 +153,8 @@ begin
   upgrade = Upgrade.new(version, record.files)
   if record.version != version || record.files != upgrade.new
     upgrade.run
+    # For the role timers. Of a new volume no host has drivers yet.
+    FileUtils.touch("#{HOME}/.opennebula-frontend/drivers-changed") if record.version
     record.write(version, upgrade.new)
   end
 rescue SystemCallError => e
