@@ -41,7 +41,7 @@ func (s *Suite) TestConsoleInSunstone() {
 		return err
 	}))
 	before := s.litConsole(ctx, b)
-	s.Require().NoError(b.Type("echo typed on the console | tee /typed\r"))
+	s.Require().NoError(b.Type(`[tabindex="0"]:has(canvas)`, "echo typed on the console | tee /typed\r"))
 	g.waitFor("cat /typed", "typed on the console")
 	s.NoError(frontend.Eventually(ctx, func() error {
 		after, err := b.Brightness()

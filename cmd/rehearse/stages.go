@@ -424,7 +424,9 @@ func (r *rehearsal) runTests(ctx context.Context, pattern string, flags []string
 	args := append([]string{"test", "./e2e", "-count=1", "-json", "-timeout=2h", "-run=" + pattern}, flags...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = r.checkout.Folder
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	// With the tests that it compiled and started: go ends without them.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -103,8 +103,10 @@ func (b *Browser) Text(selector string) (string, error) {
 	return strings.TrimSpace(text), err
 }
 
-// Type keys, as with a keyboard.
-func (b *Browser) Type(keys string) error { return b.run("type", chromedp.KeyEvent(keys)) }
+// Type keys into what a CSS selector names, which is clicked first.
+func (b *Browser) Type(selector, keys string) error {
+	return b.run("type into "+selector, chromedp.Click(selector), chromedp.KeyEvent(keys))
+}
 
 // Brightness of all that is drawn in canvases, such as a console: the sum of what they
 // are lit with, so 0 where all is black, and another number when something changes.
