@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -57,6 +58,7 @@ func (m *OpennebulaHelm) startNodes(ctx context.Context, version string, on *clu
 		group.Go(func() (err error) {
 			started.services[i], err = node.
 				WithEnvVariable("BRIDGE_ADDRESS", fmt.Sprintf("172.30.0.%d/24", i+1)).
+				WithEnvVariable("PEERS", strings.Join(slices.Delete(nodeHosts(), i, i+1), " ")).
 				AsService(dagger.ContainerAsServiceOpts{UseEntrypoint: true, InsecureRootCapabilities: true, NoInit: true}).
 				WithHostname(host).Start(within)
 			if err != nil {

@@ -106,11 +106,12 @@ func (s *Suite) requireNoOrphans(g *guest) {
 
 // cutNetwork of a hypervisor for a while. It mends that itself: nobody else can.
 func (s *Suite) cutNetwork(ctx context.Context, m hypervisor.Machine, d time.Duration) {
+	const card = `card=$(ip -4 route show default | grep -o "dev [^ ]*" | cut -d" " -f2)`
 	rules := func(do string) string {
-		return fmt.Sprintf("sudo -n iptables %[1]s INPUT -i eth0 -j DROP; sudo -n iptables %[1]s OUTPUT -o eth0 -j DROP", do)
+		return fmt.Sprintf("sudo -n iptables %[1]s INPUT -i $card -j DROP; sudo -n iptables %[1]s OUTPUT -o $card -j DROP", do)
 	}
 	_, err := s.frontend.OnHypervisor(ctx, m, fmt.Sprintf(
-		"nohup setsid bash -c 'sleep 1; %s; sleep %.0f; %s' >/dev/null 2>&1 </dev/null &", rules("-I"), d.Seconds(), rules("-D")))
+		"nohup setsid bash -c '%s; sleep 1; %s; sleep %.0f; %s' >/dev/null 2>&1 </dev/null &", card, rules("-I"), d.Seconds(), rules("-D")))
 	s.Require().NoError(err)
 }
 

@@ -45,9 +45,19 @@ join_peers() {
     [[ -n ${PEERS-} ]] || return 0
     ip link add overlay type vxlan id 30 dstport 4789 || fail "cannot make a VXLAN: leave PEERS out"
     for peer in $PEERS; do
-        bridge fdb append 00:00:00:00:00:00 dev overlay dst "$peer" || fail "PEERS has $peer: give IPv4 addresses"
+        bridge fdb append 00:00:00:00:00:00 dev overlay dst "$(address_of "$peer")" ||
+            fail "PEERS has $peer: give IPv4 addresses, or names that lead to them"
     done
     ip link set overlay master br0 up
+}
+
+# address_of PEER: IPv4. Its name may be known only once it has started, too.
+address_of() {
+    local tries=0
+    until getent ahostsv4 "$1" | cut -d' ' -f1 | sort -u | grep -m 1 .; do
+        ((++tries < 60)) || return 1
+        sleep 1
+    done
 }
 
 # By this, and not by its hardware, libvirt and OpenNebula tell a machine from others.
