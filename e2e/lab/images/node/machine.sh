@@ -53,11 +53,12 @@ join_peers() {
 
 # address_of PEER: IPv4. Its name may be known only once it has started, too.
 address_of() {
-    local tries=0
-    until getent ahostsv4 "$1" | cut -d' ' -f1 | sort -u | grep -m 1 .; do
+    local address tries=0
+    until read -r address _ < <(getent ahostsv4 "$1"); do
         ((++tries < 60)) || return 1
         sleep 1
     done
+    echo "$address"
 }
 
 # By this, and not by its hardware, libvirt and OpenNebula tell a machine from others.
