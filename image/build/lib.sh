@@ -74,9 +74,15 @@ settle() {
     rm -rf /etc/{passwd,group,shadow,gshadow,subuid,subgid}-
     rm -rf /var/lib/dbus/machine-id /root/.cache /root/.gnupg /tmp/* /var/tmp/*
     [[ ! -s /etc/machine-id ]] || : >/etc/machine-id # every host has its own
-    local point mounted=() # these are the builder's
+    # What is mounted is the builder's. It makes the mount points, and so changes the folders
+    # that they are in, a moment before the step begins: for some, in the second before.
+    local point mounted=() ours=(-newermt "$began")
     while read -r _ _ _ _ point _; do
-        [[ $point == / ]] || mounted+=(-path "$point" -prune -o)
+        [[ $point != / ]] || continue
+        mounted+=(-path "$point" -prune -o)
+        while point=${point%/*}; [[ -n $point ]]; do
+            ours+=(-o -path "$point")
+        done
     done </proc/self/mountinfo
-    find / -xdev "${mounted[@]}" -newermt "$began" -exec touch --no-dereference --date="@$epoch" {} +
+    find / -xdev "${mounted[@]}" \( -path / -o "${ours[@]}" \) -exec touch --no-dereference --date="@$epoch" {} +
 }

@@ -2,12 +2,12 @@ package test
 
 import (
 	"archive/tar"
-
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/builder"
 	"github.com/pablodelarco/opennebula-helm/image"
 )
 
@@ -55,6 +56,33 @@ func TestSameInputsSameImage(t *testing.T) {
 	if digest(t, first.Image) != digest(t, again.Image) {
 		assert.Fail(t, "a second build is another image", explain(t, first.Image, again.Image))
 	}
+}
+
+// The builder changes folders when it makes its mount points there, such as /etc/hosts,
+// and a step may well begin in another second.
+func TestLateStepSettles(t *testing.T) {
+	l := requireLab(t)
+	one.Lock()
+	defer one.Unlock()
+	folder := t.TempDir()
+	library, err := os.ReadFile(filepath.Join(checkout, "image/build/lib.sh"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "lib.sh"), library, 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "Dockerfile"), fmt.Appendf(nil, `FROM %s@%s
+RUN --mount=type=bind,target=/build bash -c 'source /build/lib.sh && settle'
+RUN --mount=type=bind,target=/build sleep 2 && bash -c 'source /build/lib.sh && touch /etc/apt/written && settle'
+`, image.BaseName, l.base), 0o644))
+	b, err := l.run(t.Context(), builder.Build{
+		Context: folder, NoCache: true, Repository: l.registry.Address() + "/team/late", Log: filepath.Join(l.state, "late.log"),
+	})
+	require.NoError(t, err)
+	pulled, err := pull(b.Reference)
+	require.NoError(t, err)
+	found, err := pulled.Layers()
+	require.NoError(t, err)
+	wrote := entries(t, found[len(found)-1])
+	assert.Contains(t, wrote["etc/apt/written"], " 2020-01-01T00:00:00Z ")
+	assert.Contains(t, wrote["etc"], " 2020-01-01T00:00:00Z ")
 }
 
 // An upgrade fetches what is OpenNebula's, and what was built later what has changed.
