@@ -28,8 +28,9 @@ type Frontend struct {
 
 // Values are what a test installs the chart with: services within reach; OpenNebula's own
 // dummy driver, so that a virtual machine can be placed without a hypervisor; and less
-// patience with hypervisors: they are marked when they say nothing, and unmarked when they
-// send what they are, by default every ten minutes.
+// patience. Each virtual machine is placed at once, where OpenNebula waits up to ten seconds
+// for others to be placed with it. Hypervisors are marked when they say nothing, and unmarked
+// when they send what they are, by default every ten minutes.
 func Values() map[string]any {
 	services := map[string]any{}
 	for _, name := range []string{"sunstone", "api", "flow", "gate", "monitor", "ssh"} {
@@ -38,7 +39,10 @@ func Values() map[string]any {
 	return map[string]any{
 		"services": services,
 		"config": map[string]any{
-			"oned.conf": `VM_MAD = [ NAME = "dummy", SUNSTONE_NAME = "Testing", EXECUTABLE = "one_vmm_dummy", TYPE = "xml" ]`,
+			"oned.conf": `
+VM_MAD = [ NAME = "dummy", SUNSTONE_NAME = "Testing", EXECUTABLE = "one_vmm_dummy", TYPE = "xml" ]
+SCHED_MAX_WND_LENGTH = 1
+`,
 			"monitord.conf": `
 IM_MAD = [ NAME = "dummy", SUNSTONE_NAME = "Dummy", EXECUTABLE = "one_im_sh", ARGUMENTS = "-r 3 -t 15 -w 90 dummy", THREADS = 0 ]
 MONITORING_INTERVAL_HOST = 45
