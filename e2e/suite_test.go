@@ -94,7 +94,6 @@ func (s *Suite) SetupSuite() {
 	}
 	s.find(ctx)
 	s.Require().NoError(s.frontend.RunsImage(ctx, info.Digest))
-	s.Require().NoError(s.frontend.WaitServices(ctx))
 }
 
 // findHypervisors asks those that were named what they run.
@@ -107,11 +106,12 @@ func (s *Suite) findHypervisors(ctx context.Context) {
 	s.Require().NoError(err)
 }
 
-// find the release that is asked.
+// find the release that is asked, and return when its services take connections.
 func (s *Suite) find(ctx context.Context) {
 	var err error
 	s.frontend, err = frontend.Find(ctx, *kubeconfig, *namespace, *release)
 	s.Require().NoError(err)
+	s.Require().NoError(s.frontend.WaitServices(ctx))
 }
 
 // install a chart as the release, which ends with the test. The logs of what failed are

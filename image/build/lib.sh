@@ -76,7 +76,7 @@ settle() {
     [[ ! -s /etc/machine-id ]] || : >/etc/machine-id # every host has its own
     # What is mounted is the builder's. It makes the mount points, and so changes the folders
     # that they are in, a moment before the step begins: for some, in the second before.
-    local point mounted=() ours=(-newermt "$began")
+    local point mounted=() ours=(-path / -o -newermt "$began")
     while read -r _ _ _ _ point _; do
         [[ $point != / ]] || continue
         mounted+=(-path "$point" -prune -o)
@@ -84,5 +84,5 @@ settle() {
             ours+=(-o -path "$point")
         done
     done </proc/self/mountinfo
-    find / -xdev "${mounted[@]}" \( -path / -o "${ours[@]}" \) -exec touch --no-dereference --date="@$epoch" {} +
+    find / -xdev "${mounted[@]}" \( "${ours[@]}" \) -exec touch --no-dereference --date="@$epoch" {} +
 }
