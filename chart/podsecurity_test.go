@@ -2,7 +2,6 @@ package chart
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -33,7 +32,24 @@ func TestPodsAreRestricted(t *testing.T) {
 	}
 }
 
-// What the test above relies on.
+// kubectl describe says why a container failed. What users add is theirs.
+func TestPodsSayWhyTheyFailed(t *testing.T) {
+	for name, values := range valueSets(t) {
+		t.Run(name, func(t *testing.T) {
+			delete(values, "extraContainers")
+			delete(values, "initContainers")
+			manifests, err := Manifests(Name, values, newest)
+			require.NoError(t, err)
+			for _, pod := range podTemplates(t, manifests) {
+				for _, container := range append(pod.template.Spec.InitContainers, pod.template.Spec.Containers...) {
+					assert.Equal(t, corev1.TerminationMessageFallbackToLogsOnError, container.TerminationMessagePolicy, "%s: %s", pod.of, container.Name)
+				}
+			}
+		})
+	}
+}
+
+// What TestPodsAreRestricted relies on.
 func TestPodsOfOthersAreRefused(t *testing.T) {
 	assert.Equal(t, []string{"Pod/a: allowPrivilegeEscalation != false, unrestricted capabilities, runAsNonRoot != true, seccompProfile"},
 		refusedPods(t, "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: a}]}\n"))
@@ -45,19 +61,32 @@ func refusedPods(t *testing.T, manifests string) []string {
 	require.NoError(t, err)
 	restricted := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
 	var refused []string
-	for _, document := range separator.Split(manifests, -1) {
-		var object unstructured.Unstructured
-		require.NoError(t, yaml.Unmarshal([]byte(document), &object.Object))
-		template := podTemplate(t, object)
-		if template == nil {
-			continue
-		}
-		result := policy.AggregateCheckResults(checks.EvaluatePod(restricted, &template.ObjectMeta, &template.Spec))
+	for _, pod := range podTemplates(t, manifests) {
+		result := policy.AggregateCheckResults(checks.EvaluatePod(restricted, &pod.template.ObjectMeta, &pod.template.Spec))
 		if !result.Allowed {
-			refused = append(refused, fmt.Sprintf("%s/%s: %s", object.GetKind(), object.GetName(), strings.Join(result.ForbiddenReasons, ", ")))
+			refused = append(refused, pod.of+": "+strings.Join(result.ForbiddenReasons, ", "))
 		}
 	}
 	return refused
+}
+
+// podsOf an object, which is named by its kind and its name.
+type podsOf struct {
+	of       string
+	template *corev1.PodTemplateSpec
+}
+
+// podTemplates of manifests.
+func podTemplates(t *testing.T, manifests string) []podsOf {
+	var found []podsOf
+	for _, document := range separator.Split(manifests, -1) {
+		var object unstructured.Unstructured
+		require.NoError(t, yaml.Unmarshal([]byte(document), &object.Object))
+		if template := podTemplate(t, object); template != nil {
+			found = append(found, podsOf{object.GetKind() + "/" + object.GetName(), template})
+		}
+	}
+	return found
 }
 
 // podTemplate is that of what makes pods; nil for all else.

@@ -12,8 +12,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// Waiting names the containers of a namespace that are not ready yet, in one line;
-// empty when all are.
+// Waiting names the containers of a namespace that are not ready yet, in one line, with the
+// last that those which failed have said; empty when all are ready.
 func Waiting(ctx context.Context, kubeconfig, namespace string) (string, error) {
 	client, err := connect(kubeconfig)
 	if err != nil {
@@ -27,7 +27,7 @@ func Waiting(ctx context.Context, kubeconfig, namespace string) (string, error) 
 	for _, pod := range pods.Items {
 		for _, status := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
 			if reason := notReady(status); reason != "" {
-				waiting = append(waiting, fmt.Sprintf("%s/%s (%s)", pod.Name, status.Name, reason))
+				waiting = append(waiting, fmt.Sprintf("%s/%s (%s)", pod.Name, status.Name, withLastWords(reason, status)))
 			}
 		}
 	}
@@ -47,6 +47,18 @@ func notReady(status corev1.ContainerStatus) string {
 	default:
 		return "starting"
 	}
+}
+
+// withLastWords adds to a reason what a container said when it failed: the chart lets
+// Kubernetes keep the end of its log.
+func withLastWords(reason string, status corev1.ContainerStatus) string {
+	for _, state := range []corev1.ContainerState{status.State, status.LastTerminationState} {
+		if state.Terminated != nil && state.Terminated.Message != "" {
+			said := strings.TrimSpace(state.Terminated.Message)
+			return reason + ": " + said[strings.LastIndexByte(said, '\n')+1:]
+		}
+	}
+	return reason
 }
 
 // Logs writes the logs of all containers of a namespace into a folder, the log of

@@ -28,6 +28,8 @@ imagePullPolicy: {{ $root.Values.image.pullPolicy }}
 {{- with index . 1 }}
 args: [{{ . }}]
 {{- end }}
+# kubectl describe says why it failed.
+terminationMessagePolicy: FallbackToLogsOnError
 securityContext: {{- toYaml $root.Values.containerSecurityContext | nindent 2 }}
 {{- with index $root.Values.resources (index . 2) }}
 resources: {{- toYaml . | nindent 2 }}
@@ -273,6 +275,7 @@ env:
   {{- with $root.Values.restore.backup }}
   - {name: BACKUP, value: {{ . | quote }}}
   {{- end }}
+terminationMessagePolicy: FallbackToLogsOnError
 securityContext: {{- toYaml $root.Values.containerSecurityContext | nindent 2 }}
 {{- with $root.Values.resources.jobs }}
 resources: {{- toYaml . | nindent 2 }}
