@@ -8,11 +8,17 @@ import (
 	"net"
 	"net/netip"
 	"os/exec"
+	"regexp"
 	"strings"
 )
 
-// bridge is the name of the lab's interface: a machine has one lab.
-const bridge = "onelab0"
+// The lab's interfaces: a machine has one lab. No wire has the number 0.
+const (
+	bridge = "onelab0"
+	wire   = "onelab%d"
+)
+
+var ours = regexp.MustCompile(`^onelab[0-9]+$`)
 
 // Network is a bridge and its subnet. The machine itself has the first address.
 type Network struct {
@@ -73,16 +79,23 @@ func (n *Network) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop takes the bridge away; it is no error if there is none.
+// Stop takes the bridge and its wires away; it is no error if there are none.
 func (n *Network) Stop(ctx context.Context) { Sweep(ctx) }
 
-// Sweep takes away the bridge that a killed run may have left.
-func Sweep(ctx context.Context) { _ = ip(ctx, "link del "+bridge) }
+// Sweep takes away what a killed run may have left: the bridge, and wires to what runs on.
+func Sweep(ctx context.Context) {
+	interfaces, _ := net.Interfaces() // without a list there is nothing that could be taken
+	for _, i := range interfaces {
+		if ours.MatchString(i.Name) {
+			_ = ip(ctx, "link del "+i.Name)
+		}
+	}
+}
 
 // Attach moves one end of a wire, named eth0 there, into the network namespace
 // of a process and gives it the n-th address. The wire ends with the namespace.
 func (n *Network) Attach(ctx context.Context, pid int, i byte) error {
-	port := fmt.Sprintf("onelab%d", i)
+	port := fmt.Sprintf(wire, i)
 	if err := ip(ctx, fmt.Sprintf("link add %s type veth peer name eth0 netns %d", port, pid)); err != nil {
 		return err
 	}
