@@ -25,11 +25,12 @@ func (s *Suite) TestHostWithAnotherKey() {
 	machine := s.hypervisors()[0]
 	ctx := s.context(10 * time.Minute)
 	const wrong = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAaHqpvUkaMrnG2YHEmKDQJuqSZ9PD4xkJfz2Wvbl7q4"
-	known := "/var/lib/one/.ssh/known_hosts"
-	_, err := s.frontend.SSH(ctx, fmt.Sprintf("echo '%s %s' >>%s", machine.Address, wrong, known))
+	// The right key may be known, too, as whoever talked to the address before was told it.
+	forget := "ssh-keygen -R " + machine.Address
+	_, err := s.frontend.SSH(ctx, fmt.Sprintf("%s && echo '%s %s' >>~/.ssh/known_hosts", forget, machine.Address, wrong))
 	s.Require().NoError(err)
 	s.T().Cleanup(func() {
-		_, err := s.frontend.SSH(s.context(time.Minute), fmt.Sprintf("sed -i '/^%s /d' %s", machine.Address, known))
+		_, err := s.frontend.SSH(s.context(time.Minute), forget)
 		s.NoError(err)
 	})
 	s.wrongHost(ctx, machine.Address)
