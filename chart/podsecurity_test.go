@@ -15,36 +15,38 @@ import (
 )
 
 // A namespace that enforces Pod Security's level restricted takes all pods, unless the
-// front-end is to use its node's network. What users add to it is theirs.
+// front-end is to use its node's network.
 func TestPodsAreRestricted(t *testing.T) {
-	for name, values := range valueSets(t) {
-		t.Run(name, func(t *testing.T) {
-			delete(values, "extraContainers")
-			delete(values, "initContainers")
-			manifests, err := Manifests(Name, values, newest)
-			require.NoError(t, err)
-			var want []string
-			if values["hostNetwork"] == true {
-				want = []string{"StatefulSet/opennebula: host namespaces"}
-			}
-			assert.Equal(t, want, refusedPods(t, manifests))
-		})
-	}
+	withOwnPods(t, func(t *testing.T, values map[string]any, manifests string) {
+		var want []string
+		if values["hostNetwork"] == true {
+			want = []string{"StatefulSet/opennebula: host namespaces"}
+		}
+		assert.Equal(t, want, refusedPods(t, manifests))
+	})
 }
 
-// kubectl describe says why a container failed. What users add is theirs.
+// kubectl describe says why a container failed.
 func TestPodsSayWhyTheyFailed(t *testing.T) {
+	withOwnPods(t, func(t *testing.T, _ map[string]any, manifests string) {
+		for _, pod := range podTemplates(t, manifests) {
+			for _, container := range append(pod.template.Spec.InitContainers, pod.template.Spec.Containers...) {
+				assert.Equal(t, corev1.TerminationMessageFallbackToLogsOnError, container.TerminationMessagePolicy, "%s: %s", pod.of, container.Name)
+			}
+		}
+	})
+}
+
+// withOwnPods tests the manifests of each set of values, without what users add to pods,
+// which is theirs.
+func withOwnPods(t *testing.T, test func(t *testing.T, values map[string]any, manifests string)) {
 	for name, values := range valueSets(t) {
 		t.Run(name, func(t *testing.T) {
 			delete(values, "extraContainers")
 			delete(values, "initContainers")
 			manifests, err := Manifests(Name, values, newest)
 			require.NoError(t, err)
-			for _, pod := range podTemplates(t, manifests) {
-				for _, container := range append(pod.template.Spec.InitContainers, pod.template.Spec.Containers...) {
-					assert.Equal(t, corev1.TerminationMessageFallbackToLogsOnError, container.TerminationMessagePolicy, "%s: %s", pod.of, container.Name)
-				}
-			}
+			test(t, values, manifests)
 		})
 	}
 }
