@@ -10,6 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/pablodelarco/opennebula-helm/e2e/lab/process"
 )
 
 // Waiting names the containers of a namespace that are not ready yet, in one line, with the
@@ -54,8 +56,7 @@ func notReady(status corev1.ContainerStatus) string {
 func withLastWords(reason string, status corev1.ContainerStatus) string {
 	for _, state := range []corev1.ContainerState{status.State, status.LastTerminationState} {
 		if state.Terminated != nil && state.Terminated.Message != "" {
-			said := strings.TrimSpace(state.Terminated.Message)
-			return reason + ": " + said[strings.LastIndexByte(said, '\n')+1:]
+			return reason + ": " + process.LastLine([]byte(state.Terminated.Message))
 		}
 	}
 	return reason
