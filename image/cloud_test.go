@@ -38,6 +38,7 @@ func TestCloudTakes(t *testing.T) {
 		"empty lists":  "hosts: []\nclusters: []\nmarketplaces: {}\n",
 		"a host":       "hosts: [{name: kvm1}]",
 		"all of hosts": "hosts: [{name: 10.0.0.11, address: \"2001:db8::1\", port: 222, driver: lxc, cluster: rack 1, labels: [a b], hostKey: " + aHostKey + " root@kvm1, attributes: {RESERVED_CPU: 10%, PINS: {A: 1}}}]",
+		"no host key":  "hosts: [{name: kvm1, hostKey: \"\"}]",
 		"a datastore":  "datastores: [{name: slow disks, type: system, transfer: local, clusters: [default]}]",
 		"a network":    "virtualNetworks: [{name: lan, addressRanges: [{ip: 255.255.255.254, size: 2}, {type: IP6, size: 5, attributes: {GLOBAL_PREFIX: \"2001:db8::\"}}, {type: ETHER, size: 5}]}]",
 		"a group":      "groups: [{name: dev, quotas: {vms: -2, cpu: 1.5, memory: -1}}]",

@@ -20,7 +20,7 @@ class Host < Item
     @port = entry.number('port', 1..65_535, 22)
     @driver = entry.choice('driver', DRIVERS, 'kvm')
     @cluster = entry.given?('cluster') && Entry.name("#{title}: cluster", entry['cluster'])
-    @host_key = entry.given?('hostKey') && HostKey.read(title, entry['hostKey'])
+    @host_key = HostKey.read(title, entry['hostKey']) unless [nil, ''].include?(entry['hostKey'])
     @attributes = entry.attributes('NAME' => 'name', 'LABELS' => 'labels').merge(labels)
   end
 
