@@ -47,6 +47,23 @@ func TestRestore(t *testing.T) {
 	})
 }
 
+// What cannot be read may be all that there is: it is not taken for nothing.
+func TestRestoreOverDamage(t *testing.T) {
+	d := newDeployment(t, version())
+	d.succeed("bootstrap")
+	oned, agent := d.startOned()
+	c := d.fill()
+	name := d.backup()
+	d.stop(oned, agent)
+
+	d.write("data", "one.db", "no database")
+	d.refuse("the database cannot be read: give --force", "restore", name)
+	assert.Equal(t, "no database", d.read("one.db"))
+	assert.Contains(t, d.succeed("restore", "--force", name), "what was there cannot be read, and is in /var/lib/one/one.db.damaged-")
+	d.startOned()
+	d.requireContent(c)
+}
+
 // All is lost but the backup: another volume, another database.
 func TestRestoreAfterDisaster(t *testing.T) {
 	onEach(t, version(), func(t *testing.T, d *deployment) {

@@ -110,7 +110,8 @@ is_used() {
     fi
     others=$(sql <<<"SELECT COUNT(*) FROM information_schema.processlist
         WHERE db = DATABASE() AND user = SUBSTRING_INDEX(USER(), '@', 1) AND id <> CONNECTION_ID()
-        AND id <> COALESCE(IS_USED_LOCK('opennebula-frontend'), 0) AND COALESCE(state, '') <> 'User lock';")
+        AND id <> COALESCE(IS_USED_LOCK('opennebula-frontend'), 0) AND COALESCE(state, '') <> 'User lock';") ||
+        fail "the database server does not say who uses it"
     ((others > 0))
 }
 
