@@ -149,7 +149,7 @@ func services() []effect {
 		effect{value: "services.ssh.port", set: "2022", object: frontend, at: setting("ONE_SSH_PORT"), want: "2022"},
 		effect{value: "services.ssh.nodePort", set: "30022", with: "{ssh: {hostname: a}, services: {ssh: {type: NodePort}}}", object: frontend, at: setting("ONE_SSH_PORT"), want: "30022"},
 		effect{value: "services.monitor.nodePort", set: "30124", with: "{services: {monitor: {type: NodePort}}}", object: frontend, at: container("oned", `ports[?(@.name=="monitor-udp")].containerPort`), want: "30124"},
-		effect{value: "services.monitor.nodePort", set: "30124", with: "{services: {monitor: {type: NodePort}}}", object: "ConfigMap/opennebula", at: `{.data.monitord\.conf}`, want: "NETWORK = [ PORT = 30124 ]"},
+		effect{value: "services.monitor.nodePort", set: "30124", with: "{services: {monitor: {type: NodePort}}}", object: frontend, at: setting("ONE_MONITOR_PORT"), want: "30124"},
 	)
 }
 

@@ -29,6 +29,7 @@ func TestConfigureRefusesSettings(t *testing.T) {
 		"no such address":        {env: []string{"ONE_HOSTNAME=300.0.0.1"}, want: `ONE_HOSTNAME is "300.0.0.1"; it must`},
 		"IPv6 as host name":      {env: []string{"ONE_HOSTNAME=2001:db8::1"}, want: `ONE_HOSTNAME is "2001:db8::1"; it must`},
 		"monitor address":        {env: []string{"ONE_MONITOR_ADDRESS=10.0.0.0/8"}, want: `ONE_MONITOR_ADDRESS is "10.0.0.0/8"; it must be auto, or a host name or address`},
+		"monitor port":           {env: []string{"ONE_MONITOR_PORT=0"}, want: `ONE_MONITOR_PORT is "0"; it must be a number from 1 to 65535`},
 		"endpoint without http":  {env: []string{"ONE_ONEGATE_ENDPOINT=gate:5030"}, want: `ONE_ONEGATE_ENDPOINT is "gate:5030"; it must be a URL`},
 		"endpoint without host":  {env: []string{"ONE_ONEGATE_ENDPOINT=http:///x"}, want: `ONE_ONEGATE_ENDPOINT is "http:///x"; it must be a URL`},
 		"endpoint with a quote":  {env: []string{`ONE_ONEGATE_ENDPOINT=http://a"b`}, want: `ONE_ONEGATE_ENDPOINT is "http://a\"b"; it must be a URL`},
@@ -112,6 +113,8 @@ func TestConfigureRefusesContradictions(t *testing.T) {
 		"endpoint twice":    {env: []string{"ONE_ONEGATE_ENDPOINT=http://b:1"}, file: "oned.conf", fragment: "ONEGATE_ENDPOINT = \"http://a:1\"\n", want: "ONEGATE_ENDPOINT is decided by ONE_ONEGATE_ENDPOINT"},
 		"monitoring once":   {env: []string{"ONE_MONITOR_ADDRESS=auto"}, file: "monitord.conf", fragment: "NETWORK = [ MONITOR_ADDRESS = \"192.0.2.9\" ]\n"},
 		"monitoring twice":  {env: []string{"ONE_MONITOR_ADDRESS=192.0.2.8"}, file: "monitord.conf", fragment: "NETWORK = [ MONITOR_ADDRESS = \"192.0.2.9\" ]\n", want: "monitord.conf, line 1: NETWORK/MONITOR_ADDRESS is decided by ONE_MONITOR_ADDRESS"},
+		"a port beside":     {env: []string{"ONE_MONITOR_PORT=30124"}, file: "monitord.conf", fragment: "NETWORK = [ MONITOR_ADDRESS = \"192.0.2.9\" ]\n"},
+		"another monitor's": {env: []string{"ONE_MONITOR_PORT=30124"}, file: "monitord.conf", fragment: "NETWORK = [ PORT = 4125 ]\n", want: "monitord.conf, line 1: NETWORK/PORT is decided by ONE_MONITOR_PORT"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

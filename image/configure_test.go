@@ -194,14 +194,14 @@ func (d deployment) read(t *testing.T, name string) string {
 }
 
 func TestConfigureSQLite(t *testing.T) {
-	d := newDeployment(t, "ONE_MONITOR_ADDRESS=192.0.2.7", "ONE_ONEGATE_ENDPOINT=http://gate:5030")
+	d := newDeployment(t, "ONE_MONITOR_ADDRESS=192.0.2.7", "ONE_MONITOR_PORT=30124", "ONE_ONEGATE_ENDPOINT=http://gate:5030")
 	d.accepts(t)
 
 	oned := d.read(t, "oned.conf")
 	assert.Contains(t, oned, packaged["oned.conf"], "what is there is left as it was")
 	assert.Contains(t, oned, "\nHOSTNAME = \"frontend.example.org\"\n")
 	assert.Contains(t, oned, "\nONEGATE_ENDPOINT = \"http://gate:5030\"\n")
-	assert.Contains(t, d.read(t, "monitord.conf"), "    MONITOR_ADDRESS = \"192.0.2.7\",\n    PORT = 4124\n")
+	assert.Contains(t, d.read(t, "monitord.conf"), "    MONITOR_ADDRESS = \"192.0.2.7\",\n    PORT = 30124\n")
 	assert.Contains(t, d.read(t, "oneflow-server.conf"), ":host: 0.0.0.0 # the loopback\n")
 	assert.Contains(t, d.read(t, "onegate-server.conf"), ":host: 0.0.0.0\n")
 	for _, name := range []string{"fireedge-server.conf", "fireedge/sunstone/sunstone-server.conf", "schedulers/rank.conf", "schedulers/one_drs.conf"} {

@@ -41,6 +41,7 @@ resources: {{- toYaml . | nindent 2 }}
 - {name: ONE_HOSTNAME, value: {{ include "opennebula.hostname" . | quote }}}
 - {name: ONE_SSH_PORT, value: {{ include "opennebula.sshPort" . | quote }}}
 - {name: ONE_MONITOR_ADDRESS, value: {{ .Values.monitor.address | quote }}}
+- {name: ONE_MONITOR_PORT, value: {{ include "opennebula.monitorPort" . | quote }}}
 - {name: ONE_ONEGATE_ENDPOINT, value: {{ include "opennebula.gateEndpoint" . | quote }}}
 {{- with include "opennebula.database" . | fromYaml }}
 - {name: ONE_DB_BACKEND, value: mysql}

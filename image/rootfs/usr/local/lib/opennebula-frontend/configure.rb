@@ -18,6 +18,8 @@
 #     ONE_DB_CONNECTIONS    how many oned opens at most; as packaged if not set: 25
 #   ONE_MONITOR_ADDRESS   where hypervisors send monitoring: a host name or an
 #                         address; auto (default) lets them find out
+#   ONE_MONITOR_PORT      where monitord listens, and tells them to send it; as
+#                         packaged if not set: 4124
 #   ONE_ONEGATE_ENDPOINT  where virtual machines find OneGate: a URL
 #
 # From the folder /etc/opennebula, where names with a dot in front do not count:

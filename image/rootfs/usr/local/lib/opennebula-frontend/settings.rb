@@ -29,6 +29,7 @@ class Settings
     @env = env
     @hostname = hostname
     @monitor_address = monitor_address
+    @monitor_port = number('ONE_MONITOR_PORT', 1..65_535)
     @endpoint = endpoint
     @backend = check_backend
     @tls = check_tls
@@ -78,9 +79,10 @@ class Settings
   end
 
   def owned_monitor
-    return [] if [nil, 'auto'].include?(@monitor_address)
-
-    [Owned.new(%w[NETWORK MONITOR_ADDRESS], 'ONE_MONITOR_ADDRESS', @monitor_address)]
+    owned = []
+    owned << Owned.new(%w[NETWORK MONITOR_ADDRESS], 'ONE_MONITOR_ADDRESS', @monitor_address) if @monitor_address
+    owned << Owned.new(%w[NETWORK PORT], 'ONE_MONITOR_PORT', @monitor_port) if @monitor_port
+    owned
   end
 
   # Set to nothing is not set.
@@ -101,9 +103,12 @@ class Settings
     value
   end
 
+  # nil is auto.
   def monitor_address
     value = optional('ONE_MONITOR_ADDRESS')
-    value.nil? || value == 'auto' || host?(value) or
+    return if value == 'auto'
+
+    value.nil? || host?(value) or
       refuse('ONE_MONITOR_ADDRESS', value, 'it must be auto, or a host name or address that hypervisors reach')
     value
   end
