@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/pablodelarco/opennebula-helm/image"
 )
@@ -92,6 +93,23 @@ func TestRenderDatabases(t *testing.T) {
 	})
 }
 
+// The hook runs before the upgrade that it is of, so that other volumes need not be there.
+func TestCheckSchemaMountsTheDatabaseAlone(t *testing.T) {
+	values, err := chartutil.ReadValues([]byte("{mariadb: {enabled: false}, persistence: {datastores: {enabled: true}}, backup: {persistence: {enabled: true}}}"))
+	require.NoError(t, err)
+	manifests, err := Manifests(Name, values, newest)
+	require.NoError(t, err)
+	volumes, _, err := unstructured.NestedSlice(find(t, manifests, "Job/opennebula-check-schema"), "spec", "template", "spec", "volumes")
+	require.NoError(t, err)
+	var claims []string
+	for _, volume := range volumes {
+		if claim, found, _ := unstructured.NestedString(volume.(map[string]any), "persistentVolumeClaim", "claimName"); found {
+			claims = append(claims, claim)
+		}
+	}
+	assert.Equal(t, []string{"opennebula-data"}, claims)
+}
+
 func TestWrongValuesAreNamed(t *testing.T) {
 	for name, test := range map[string]struct {
 		values map[string]any
@@ -147,6 +165,7 @@ func TestContradictionsAreNamed(t *testing.T) {
 		"two hosts with one name":    {"hosts: [{name: kvm1}, {name: kvm1}]", "hosts has kvm1 twice"},
 		"Ingress without a URL":      {"ingress: {enabled: true}", "ingress.enabled needs publicUrl"},
 		"backups on a single mount":  {"{backup: {enabled: true}, persistence: {data: {accessModes: [ReadWriteOncePod]}}}", "give its accessModes ReadWriteOnce"},
+		"SQLite on a single mount":   {"{mariadb: {enabled: false}, persistence: {data: {accessModes: [ReadWriteOncePod]}}}", "set upgrade.checkSchema to false"},
 		"bucket without a name":      {"backup: {enabled: true, s3: {enabled: true, endpoint: \"http://s3\", existingSecret: s3}}", "backup.s3.bucket is empty"},
 		"monitor without exporter":   {"metrics: {serviceMonitor: {enabled: true}}", "needs metrics.enabled"},
 		"certificate without issuer": {"{publicUrl: \"https://a\", tls: {certManager: {enabled: true}}}", "needs the name of an issuer"},

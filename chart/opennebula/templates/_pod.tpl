@@ -141,7 +141,7 @@ resources: {{- toYaml . | nindent 2 }}
 {{- end -}}
 
 {{- /* The pod of a Job. Takes a dict: root, component and role; perhaps kept (it mounts
-       what is kept), database (it is given the database), optional (and can go without), oneadmin (the password), env
+       what is kept), beside (it prefers the front-end's node, which kept does as well), database (it is given the database), optional (and can go without), oneadmin (the password), env
        and mounts of the role, volumes, and next (a container that comes after it). */ -}}
 {{- define "opennebula.jobPod" -}}
 metadata:
@@ -150,7 +150,7 @@ metadata:
 spec:
   {{- include "opennebula.podSpec" .root | nindent 2 }}
   restartPolicy: Never
-  {{- if .kept }}
+  {{- if or .kept .beside }}
   # A volume that is mounted once only is mounted where the front-end is.
   affinity:
     podAffinity:
