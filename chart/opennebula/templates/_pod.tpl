@@ -261,8 +261,13 @@ args:
   {{- end }}
 env:
   - {name: RCLONE_CONFIG, value: /notfound} # it has none
-  # What is wrong is said at once, and the Job tries again.
+  {{- if eq (index . 1) "fetch" }}
+  # What is wrong is said at once, and the pod tries again.
   - {name: RCLONE_RETRIES, value: "1"}
+  {{- else }}
+  - {name: RCLONE_RETRIES, value: "3"}
+  - {name: RCLONE_RETRIES_SLEEP, value: 30s}
+  {{- end }}
   - {name: RCLONE_LOW_LEVEL_RETRIES, value: "3"}
   - {name: RCLONE_CONTIMEOUT, value: 10s}
   - {name: RCLONE_CONFIG_S3_NO_CHECK_BUCKET, value: "true"} # never made, and so never a wrong one
