@@ -59,8 +59,9 @@ groups: [{name: dev, quotas: {vms: 10}}]
 	s.Require().NoError(err)
 	s.Equal([]string{"gone", "kvm1"}, hosts)
 
-	// A host that is no longer declared is gone; one with virtual machines is not.
-	r.Values = declare("[]")
+	// A host that is no longer declared is gone, and when nothing is declared any more as well;
+	// one with virtual machines is not.
+	r.Values = values(s.parse("mariadb: {enabled: false}"))
 	s.Require().NoError(chart.Upgrade(ctx, r))
 	log, err = f.WaitCloud(ctx)
 	s.Require().NoError(err)

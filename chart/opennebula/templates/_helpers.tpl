@@ -214,3 +214,14 @@ host: {{ include "opennebula.publicKey" .Values.generated.host | quote }}
 {{- end -}}
 {{- if $cloud }}{{ toYaml $cloud }}{{ end -}}
 {{- end -}}
+
+{{- /* The same as a file for that role, which also takes away what is declared no more: where
+       something was once, nothing is a declaration. Empty if there never was any. */ -}}
+{{- define "opennebula.cloudFile" -}}
+{{- $declared := include "opennebula.cloud" . -}}
+{{- if $declared -}}
+{{- $declared -}}
+{{- else if lookup "v1" "ConfigMap" .Release.Namespace (printf "%s-cloud" (include "opennebula.fullname" .)) -}}
+{}
+{{- end -}}
+{{- end -}}
