@@ -82,6 +82,8 @@ func logins() []effect {
 		{value: "ssh.existingSecret", set: "mine", object: frontend, at: volume("ssh", "secret.secretName"), want: "mine"},
 		{value: "ssh.existingSecret", set: "mine", object: "Secret/opennebula-ssh", want: ""},
 		{value: "ssh.privateKeyKey", set: "id", with: "{ssh: {existingSecret: mine}}", object: frontend, at: volume("ssh", "secret.items"), part: `{"key":"id","path":"ssh-privatekey"}`},
+		{value: "ssh.privateKeyKey", set: "id", object: "Secret/opennebula-ssh", at: "{.data.id}", part: "LS0tLS1CRUdJTiBFQyBQUklWQVRF"},
+		{value: "ssh.hostKeyKey", set: "id", object: "Secret/opennebula-ssh", at: "{.data.id}", part: "LS0tLS1CRUdJTiBFQyBQUklWQVRF"},
 		{value: "ssh.hostKeyKey", set: "id", with: "{ssh: {existingSecret: mine}}", object: frontend, at: volume("ssh", "secret.items"), part: `{"key":"id","path":"ssh-host-key"}`},
 		{value: "ssh.publicKey", set: key, with: "{ssh: {existingSecret: mine}}", object: node, at: "{.data.ssh-publickey}", want: key},
 		{value: "ssh.hostPublicKey", set: key, with: "{ssh: {existingSecret: mine}}", object: node, at: "{.data.known_hosts}", want: "opennebula-ssh.opennebula.svc " + key},

@@ -181,15 +181,19 @@ tls: {verify: {{ .tls.verify }}, caSecret: {{ .tls.caSecret | quote }}, caKey: {
 {{- if not .Values.generated -}}
 {{- $name := include "opennebula.sshSecret" . -}}
 {{- $_ := set .Values "generated" (dict
-      "private" (include "opennebula.keep" (list . $name "ssh-privatekey" (genPrivateKey "ecdsa")))
-      "host"    (include "opennebula.keep" (list . $name "ssh-host-key" (genPrivateKey "ecdsa")))) -}}
+      "private" (include "opennebula.keep" (list . $name .Values.ssh.privateKeyKey (genPrivateKey "ecdsa")))
+      "host"    (include "opennebula.keep" (list . $name .Values.ssh.hostKeyKey (genPrivateKey "ecdsa")))) -}}
 {{- end -}}
 {{- end -}}
 
 {{- /* The public half of such a key, as OpenSSH writes it. The private one, SEC 1 in PEM,
        ends with the point of the curve, 65 bytes; OpenSSH puts its own header before. */ -}}
 {{- define "opennebula.publicKey" -}}
-{{- $der := . | b64dec | regexFind "(?s)-\n.*\n-" | trimAll "-" | replace "\n" "" | b64dec -}}
+{{- $pem := . | b64dec -}}
+{{- $der := $pem | regexFind "(?s)-\n.*\n-" | trimAll "-" | replace "\n" "" | b64dec -}}
+{{- if not (and (contains "BEGIN EC PRIVATE KEY" $pem) (eq (len $der) 121)) -}}
+{{- fail "the Secret that the chart has generated for SSH holds another key than the chart makes: give keys of your own by ssh.existingSecret, or delete that Secret, and the next upgrade makes new ones" -}}
+{{- end -}}
 ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABB{{ substr (int (sub (len $der) 65)) (len $der) $der | b64enc }}
 {{- end -}}
 
