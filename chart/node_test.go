@@ -64,8 +64,21 @@ func TestNodeGetsTheKeys(t *testing.T) {
 		assert.Contains(t, out, "cannot resolve front.example.org")
 		assert.Regexp(t, `^ecdsa-sha2-nistp256 AAAA\S+\n$`, m.read(t, "authorized_keys"))
 		assert.Regexp(t, `^\[front\.example\.org\]:30022 ecdsa-sha2-nistp256 AAAA\S+\n$`, m.read(t, "known_hosts"))
-		assert.Equal(t, "Host front.example.org\n    Port 30022\n", m.read(t, "config"))
+		assert.Equal(t, "Include config.frontend\n", m.read(t, "config"))
+		assert.Equal(t, "Host front.example.org\n    Port 30022\n", m.read(t, "config.frontend"))
 	}
+}
+
+// The front-end answers at another port than when the machine was made a hypervisor.
+func TestNodeGetsAnotherPort(t *testing.T) {
+	m := newMachine(t, map[string]any{"ssh": map[string]any{"hostname": "front.example.org"}})
+	require.NoError(t, os.MkdirAll(filepath.Join(m.home, ".ssh"), 0o700))
+	const before = "Host front.example.org\n    Port 30022\n"
+	require.NoError(t, os.WriteFile(filepath.Join(m.home, ".ssh/config"), []byte(before), 0o600))
+	out, err := m.run(t, "kvm", "--keys-only")
+	require.NoError(t, err, out)
+	assert.Equal(t, "Include config.frontend\n"+before, m.read(t, "config"), "what is first counts")
+	assert.Equal(t, "Host front.example.org\n    Port 22\n", m.read(t, "config.frontend"))
 }
 
 func TestNodeRefusals(t *testing.T) {

@@ -46,6 +46,13 @@ add_line() {
     grep -qxF "$2" "$1" 2>/dev/null || echo "$2" >>"$1"
 }
 
+# add_first FILE LINE: once, before all else.
+add_first() {
+    local had
+    had=$(cat "$1" 2>/dev/null) || true
+    grep -qxF "$2" <<<"$had" || printf '%s\n' "$2" ${had:+"$had"} >"$1"
+}
+
 install_keys() {
     local home name
     home=$(getent passwd oneadmin | cut -d: -f6) || fail "there is no user oneadmin: install opennebula-node-$driver first"
@@ -54,9 +61,9 @@ install_keys() {
     name=$frontend
     ((frontend_port == 22)) || name="[$frontend]:$frontend_port"
     [[ -z $host_key ]] || add_line "$home/.ssh/known_hosts" "$name $host_key"
-    if ((frontend_port != 22)) && ! grep -qxF "Host $frontend" "$home/.ssh/config" 2>/dev/null; then
-        printf 'Host %s\n    Port %s\n' "$frontend" "$frontend_port" >>"$home/.ssh/config"
-    fi
+    # In a file of its own, for the port may be another the next time. What is first counts.
+    printf 'Host %s\n    Port %s\n' "$frontend" "$frontend_port" >"$home/.ssh/config.frontend"
+    add_first "$home/.ssh/config" "Include config.frontend"
     chown -R oneadmin:oneadmin "$home/.ssh"
     chmod 700 "$home/.ssh"
 }
