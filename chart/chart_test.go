@@ -132,6 +132,8 @@ func TestWrongValuesAreNamed(t *testing.T) {
 			map[string]any{"ssh": map[string]any{"containerPort": 22}}, "1024 or more"},
 		"unknown driver of a host": {
 			map[string]any{"hosts": []any{map[string]any{"name": "a", "driver": "xen"}}}, "'kvm', 'qemu', 'lxc'"},
+		"port in the address of a host": {
+			map[string]any{"hosts": []any{map[string]any{"name": "a", "address": "10.0.0.1:22"}}}, "the port is port"},
 		"host without a name": {
 			map[string]any{"hosts": []any{map[string]any{"address": "10.0.0.1"}}}, "missing property 'name'"},
 		"broken digest": {

@@ -202,9 +202,9 @@ func configuration() []effect {
 		all = append(all, effect{value: "config." + path, set: "KEY = 1", object: "ConfigMap/opennebula", at: "{.data." + path + "}", want: "KEY = 1"})
 	}
 	return append(all,
-		effect{value: `configFiles.sched/x\.conf`, set: "text", object: "ConfigMap/opennebula-files", at: `{.data.sched__x\.conf}`, want: "text"},
-		effect{value: `configFiles.sched/x\.conf`, set: "text", object: frontend, at: volume("config", "projected.sources"),
-			part: `"configMap":{"items":[{"key":"sched__x.conf","path":"files/sched/x.conf"}],"name":"opennebula-files"}`},
+		effect{value: `configFiles.schedulers/x\.conf`, set: "text", object: "ConfigMap/opennebula-files", at: `{.data.schedulers__x\.conf}`, want: "text"},
+		effect{value: `configFiles.schedulers/x\.conf`, set: "text", object: frontend, at: volume("config", "projected.sources"),
+			part: `"configMap":{"items":[{"key":"schedulers__x.conf","path":"files/schedulers/x.conf"}],"name":"opennebula-files"}`},
 	)
 }
 
