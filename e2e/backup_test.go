@@ -5,6 +5,8 @@ import (
 	"net"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
+
 	"github.com/pablodelarco/opennebula-helm/e2e/frontend"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/bucket"
 	"github.com/pablodelarco/opennebula-helm/e2e/lab/network"
@@ -60,6 +62,9 @@ func (s *ChartSuite) TestBackupRefused() {
 	s.Require().Error(err)
 	s.Contains(log+err.Error(), "SignatureDoesNotMatch")
 	s.Contains(log, "wrote /var/lib/one/backups", "the backup itself is on the volume")
+	reason, err := f.GivenUp(ctx, "-backup")
+	s.Require().NoError(err)
+	s.Equal(batchv1.JobReasonPodFailurePolicy, reason, "another pod would make another backup")
 	s.requireWorks(ctx, f)
 }
 

@@ -3,6 +3,7 @@ package frontend
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -191,6 +192,27 @@ func (f *Frontend) RunCronJob(ctx context.Context, name string) (string, error) 
 		return "", fmt.Errorf("start a Job of %s: %w", cron.Name, err)
 	}
 	return f.waitJob(ctx, job.Name)
+}
+
+// GivenUp waits until a Job that RunCronJob has started is not tried any more, and returns
+// why, in Kubernetes' word.
+func (f *Frontend) GivenUp(ctx context.Context, name string) (string, error) {
+	var reason string
+	err := Eventually(ctx, func() error {
+		jobs, err := f.client.BatchV1().Jobs(f.namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for _, job := range jobs.Items {
+			failed := slices.IndexFunc(job.Status.Conditions, func(c batchv1.JobCondition) bool { return c.Type == batchv1.JobFailed })
+			if failed >= 0 && strings.HasPrefix(job.Name, f.release+name+"-now-") {
+				reason = job.Status.Conditions[failed].Reason
+				return nil
+			}
+		}
+		return fmt.Errorf("no Job of %s was given up", f.release+name)
+	})
+	return reason, err
 }
 
 // WaitCloud waits for the Job that brings hosts and the like into OpenNebula, of the
