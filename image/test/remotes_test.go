@@ -107,6 +107,11 @@ func TestUnknownRemotesAreSetAside(t *testing.T) {
 	assert.Contains(t, said, "moved to /var/lib/one/"+aside)
 	assert.Equal(t, "the administrator's\n", d.read(filepath.Join(aside, own)))
 	assert.FileExists(t, d.path("data", "remotes/scheduler/rank/place"))
+
+	// Broken off before the record was written.
+	require.NoError(t, os.Remove(d.path("data", ".opennebula-frontend/remotes")))
+	assert.Contains(t, d.succeed("bootstrap"), "moved to /var/lib/one/"+aside+"-2")
+	assert.Equal(t, "the administrator's\n", d.read(filepath.Join(aside, own)))
 }
 
 // Killed in the middle, it is done again from where it began.

@@ -137,8 +137,9 @@ end
 def set_aside_unknown(record)
   return if record.version || Dir.empty?("#{HOME}/remotes")
 
-  old = "#{HOME}/remotes.before-#{File.read("#{PACKAGED}/version").chomp}"
-  raise Errno::EEXIST, old if File.exist?(old)
+  # Another time, where an earlier start was broken off before it had a record.
+  name = "#{HOME}/remotes.before-#{File.read("#{PACKAGED}/version").chomp}"
+  old = [name, *(2..9).map { |n| "#{name}-#{n}" }].find { |path| !File.exist?(path) } or raise Errno::EEXIST, name
 
   FileUtils.mkdir_p(old)
   Dir.children("#{HOME}/remotes").each { |name| File.rename("#{HOME}/remotes/#{name}", "#{old}/#{name}") }
