@@ -21,7 +21,7 @@ func (s *ChartSuite) TestLoss() {
 	}{
 		{"the front-end's pod killed", f.Kill},
 		{"the database's pod killed", f.KillDatabase},
-		{"both killed at once, as with their node", f.KillAll},
+		{"both killed at once", f.KillAll},
 	} {
 		start := time.Now()
 		s.Require().NoError(loss.kill(ctx), loss.what)

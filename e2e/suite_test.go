@@ -1,7 +1,7 @@
 // Package e2e is the suite that every release must pass: a running front-end,
 // asked over the network as its users ask it.
 //
-//	go test ./e2e -kubeconfig FILE -image REFERENCE -chart oci://… -logs FOLDER
+//	go test ./e2e -count=1 -timeout 2h -kubeconfig /FILE -image REFERENCE -chart oci://… -logs /FOLDER
 //
 // With -hypervisors virtual machines and containers run. With -thorough the chart is also installed,
 // upgraded, broken and restored in namespaces that the suite makes. Without -kubeconfig
