@@ -103,6 +103,11 @@ func (b *Browser) Text(selector string) (string, error) {
 	return strings.TrimSpace(text), err
 }
 
+// Click on what a CSS selector names.
+func (b *Browser) Click(selector string) error {
+	return b.run("click on "+selector, chromedp.Click(selector))
+}
+
 // Type keys into what a CSS selector names, which is clicked first.
 func (b *Browser) Type(selector, keys string) error {
 	return b.run("type into "+selector, chromedp.Click(selector), chromedp.KeyEvent(keys))
