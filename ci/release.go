@@ -69,7 +69,8 @@ func (m *OpennebulaHelm) published(ctx context.Context) (*pipeline.Site, error) 
 
 // Release builds, tests, publishes and signs what is due, and reports it as Markdown.
 // Without credentials that goes into a registry of the engine's own, which a second
-// release finds again. After a failure the same call goes on where this one ended.
+// release finds again. After a failure the same call goes on where this one ended. Pull
+// requests are left to propose.
 // +cache="never"
 func (m *OpennebulaHelm) Release(
 	ctx context.Context,
@@ -100,8 +101,12 @@ func (m *OpennebulaHelm) Release(
 ) (string, error) {
 	request := release.Request{Version: version, Channel: release.Channel(channel), Platforms: names(platforms), Force: force}
 	due, err := m.survey(ctx, history, request)
-	if err != nil || dryRun || len(due.plan.Steps) == 0 {
-		return due.plan.Markdown(), err
+	if err != nil {
+		return "", err
+	}
+	publication := due.plan.Publication()
+	if dryRun || len(publication.Steps) == 0 {
+		return publication.Markdown(), nil
 	}
 	if workflow == "" {
 		workflow = signature.Source + "/ci"

@@ -56,9 +56,9 @@ type packaged struct {
 	image string
 }
 
-// Carry plans and carries out one step after another until there is nothing to do. It
-// returns the state that it came to, also with an error, after which the same call
-// again goes on.
+// Carry plans and carries out one step after another until there is nothing to publish;
+// proposals are left to CarryProposals. It returns the state that it came to, also with an
+// error, after which the same call again goes on.
 func (c *Carrier) Carry(ctx context.Context, state release.State, request release.Request) (release.State, error) {
 	c.indexes, c.charts = map[string]v1.ImageIndex{}, map[string]packaged{}
 	return release.Run(ctx, state, request, func(ctx context.Context, step release.Step) (string, error) {
@@ -83,10 +83,6 @@ func (c *Carrier) carryImage(ctx context.Context, state release.State, step rele
 	switch step.Kind {
 	case release.Build:
 		return c.buildImage(ctx, state, step)
-	case release.Propose:
-		return "", c.propose(ctx, step)
-	case release.Close:
-		return "", c.closeProposal(ctx, step)
 	case release.Describe:
 		return "", c.describe(ctx)
 	}

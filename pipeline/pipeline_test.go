@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,9 +35,10 @@ func (w *world) plan(request release.Request) release.Plan {
 	return plan
 }
 
-// release does all that is due.
-func (w *world) release(request release.Request) error {
-	site := w.site()
+// release publishes all that is due.
+func (w *world) release(request release.Request) error { return w.releaseTo(w.site(), request) }
+
+func (w *world) releaseTo(site *Site, request release.Request) error {
 	state, err := site.Survey(context.Background(), w.checkout, request)
 	if err != nil {
 		return err
@@ -267,6 +269,32 @@ func TestPropose(t *testing.T) {
 		assert.Empty(t, w.propose(project))
 		assert.Equal(t, state, project.State())
 	}
+}
+
+// A token that may not propose holds up nothing else.
+func TestReleaseWithoutTheRightToPropose(t *testing.T) {
+	w := newWorld(t, pipelinetest.InMemory)
+	w.Pack("7.4.0", "amd64", "arm64")
+	w.GitHub.Set(w.Tags("7.0.2", "7.2.0", "7.4.0"))
+	project := w.Project()
+	project.Fault = func(_ int, rw http.ResponseWriter, _ func()) bool {
+		reads := strings.HasPrefix(project.Asked[len(project.Asked)-1], http.MethodGet)
+		if !reads {
+			proposaltest.Refuse(rw, http.StatusForbidden, "Resource not accessible by integration")
+		}
+		return !reads
+	}
+	site := w.siteOf(project)
+	require.NoError(t, w.releaseTo(site, release.Request{}))
+	w.requireWhole()
+	assert.Len(t, w.published(), 4)
+
+	state, err := site.Survey(t.Context(), w.checkout, release.Request{})
+	require.NoError(t, err)
+	plan, err := state.Plan(release.Request{})
+	require.NoError(t, err)
+	require.Len(t, plan.Steps, 1)
+	assert.Equal(t, "propose OpenNebula 7.4.0", plan.Steps[0].String(), "it is due still")
 }
 
 // The changelog has one pull request, up to what is published last.

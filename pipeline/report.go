@@ -24,14 +24,14 @@ type Report struct {
 	Left   release.Plan
 }
 
-// Report tells what has become of a state since this carrier began. What is left to do
-// of what was asked is in it too.
+// Report tells what has become of a state since this carrier began. What is left to
+// publish of what was asked is in it too.
 func (c *Carrier) Report(before, after release.State, request release.Request) (Report, error) {
 	left, err := after.Plan(request)
 	return Report{
 		Images: moved(c.Site.Images.Name(), before.Tags, after.Tags),
 		Charts: moved(c.Site.Charts.Name(), before.ChartTags, after.ChartTags),
-		Steps:  c.Carried, Left: left,
+		Steps:  c.Carried, Left: left.Publication(),
 	}, err
 }
 

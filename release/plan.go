@@ -3,7 +3,7 @@
 //
 // A State is what there is, a Request what was asked for; State.Plan gives the steps
 // from one to the other, State.After what there is once one is done, and Run goes on
-// until nothing is left. Since each plan is made from the state alone, a run that was
+// until nothing is left to publish. Since each plan is made from the state alone, a run that was
 // broken off needs no memory: the next one plans from what it left.
 package release
 
@@ -345,14 +345,28 @@ func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m))
 
 // Proposals is of a plan what is proposed, or no longer.
 func (p Plan) Proposals() Plan {
-	proposed := Plan{Notices: p.Notices}
+	return p.part(Step.isProposal, "no release is newer than what this checkout is for, and the pull requests there are say what they should")
+}
+
+// Publication is of a plan all but its proposals: to publish, no right to write to the
+// repository is needed.
+func (p Plan) Publication() Plan {
+	isPublication := func(s Step) bool { return !s.isProposal() }
+	return p.part(isPublication, cmp.Or(p.Reason, "only pull requests are due, which propose keeps"))
+}
+
+// part is a plan of some steps of another, with the reason for there being none.
+func (p Plan) part(isWanted func(Step) bool, reason string) Plan {
+	part := Plan{Notices: p.Notices}
 	for _, step := range p.Steps {
-		if step.Kind == Propose || step.Kind == Close {
-			proposed.Steps = append(proposed.Steps, step)
+		if isWanted(step) {
+			part.Steps = append(part.Steps, step)
 		}
 	}
-	if len(proposed.Steps) == 0 {
-		proposed.Reason = "no release is newer than what this checkout is for, and the pull requests there are say what they should"
+	if len(part.Steps) == 0 {
+		part.Reason = reason
 	}
-	return proposed
+	return part
 }
+
+func (s Step) isProposal() bool { return s.Kind == Propose || s.Kind == Close }

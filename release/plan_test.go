@@ -612,6 +612,30 @@ func TestRunTakesABuildForWhatItIs(t *testing.T) {
 	assert.Equal(t, map[string]string{"7.2.0": "sha256:same", "7.2": "sha256:same", "latest": "sha256:same"}, end.Tags)
 }
 
+// Who publishes may have no right to propose.
+func TestProposalsHoldUpNoPublication(t *testing.T) {
+	s := settled()
+	offer(&s, "7.4.0", nil)
+	s.Proposals["7.2.0"] = Proposal{Revision: "head"}
+	plan, err := s.Plan(Request{})
+	require.NoError(t, err)
+	assert.Len(t, plan.Steps, 2, "one to close, and one to open")
+	assert.Equal(t, "nothing to do: only pull requests are due, which propose keeps\n", plan.Publication().String())
+
+	s.Checkout.Description = "new"
+	plan, err = s.Plan(Request{})
+	require.NoError(t, err)
+	assert.Len(t, plan.Proposals().Steps, 2)
+	assert.Equal(t, "  1. publish the image's description: the image's description has changed\n1 step\n", plan.Publication().String())
+	end := run(t, s, Request{}, builder{})
+	assert.Equal(t, "new", end.Description)
+	assert.Equal(t, s.Proposals, end.Proposals)
+
+	plan, err = settled().Plan(Request{})
+	require.NoError(t, err)
+	assert.Equal(t, plan, plan.Publication(), "the reason stays")
+}
+
 func TestRunStopsAtAFailure(t *testing.T) {
 	s := settled()
 	s.Base = "sha256:newer"

@@ -30,13 +30,13 @@ func TestAPlanThatWasCarriedOutLeavesNothingToDo(t *testing.T) {
 		end := run(t, s, request, builder{})
 		plan, err := end.Plan(request)
 		require.NoError(t, err)
-		require.Empty(t, plan.Steps)
-		require.NotEmpty(t, plan.Reason)
+		require.Empty(t, plan.Publication().Steps)
+		require.NotEmpty(t, plan.Publication().Reason)
 
 		request.Force = false
 		plan, err = forget(end, rapid.Bool().Draw(t, "untagged are seen")).Plan(request)
 		require.NoError(t, err)
-		require.Empty(t, plan.Steps, "another run finds nothing to do either")
+		require.Empty(t, plan.Publication().Steps, "another run finds nothing to do either")
 	})
 }
 
@@ -81,6 +81,7 @@ func TestThePlanAfterAStepIsTheRestOfThePlan(t *testing.T) {
 		plan, err := s.Plan(request)
 		require.NoError(t, err)
 		for len(plan.Steps) > 0 {
+			checkStep(t, s, plan.Steps[0])
 			s = s.After(plan.Steps[0], builder{}.digest(s, plan.Steps[0]))
 			next, err := s.Plan(request)
 			require.NoError(t, err)
@@ -177,7 +178,7 @@ func TestAWorldThatChangesMeanwhileIsCaughtUpWith(t *testing.T) {
 		end := run(t, s, Request{}, b)
 		plan, err := forget(end, true).Plan(Request{})
 		require.NoError(t, err)
-		require.Empty(t, plan.Steps)
+		require.Empty(t, plan.Publication().Steps)
 		checkUpToDate(t, end)
 	})
 }

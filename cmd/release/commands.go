@@ -40,10 +40,10 @@ func publish(s *settings) *cobra.Command {
 	p := publication{}
 	cmd := &cobra.Command{
 		Use: "publish [IMAGE...]", Short: "Publish image and chart: sign, attest, read back, tag",
-		Long: `Publish carries out the plan with images that were built elsewhere: one for each
-platform, or an index of them. An IMAGE is a folder in OCI's layout, a tar file of
-one, or a reference in another registry. None is needed for a chart alone. Nothing is
-pushed unless the scan passes.
+		Long: `Publish carries out the plan, but for pull requests, which propose keeps. The images
+were built elsewhere: one for each platform, or an index of them. An IMAGE is a folder
+in OCI's layout, a tar file of one, or a reference in another registry. None is needed
+for a chart alone. Nothing is pushed unless the scan passes.
 
 --sbom gives an SPDX document for each image, --scan what Grype or Trivy found in
 it. What is published already is not sent again.`,

@@ -37,8 +37,9 @@ func (p *publication) run(ctx context.Context, s *settings, sources []string) er
 	if err != nil {
 		return err
 	}
-	fmt.Print(plan.String())
-	if len(plan.Steps) == 0 {
+	due := plan.Publication()
+	fmt.Print(due.String())
+	if len(due.Steps) == 0 {
 		return nil
 	}
 	work, err := os.MkdirTemp("", "release-")
