@@ -80,9 +80,9 @@ func (s State) Plan(request Request) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	p.description()
 	p.lines()
 	p.floats()
+	p.description()
 	p.withdrawals()
 	return p.result(target), nil
 }
@@ -295,7 +295,8 @@ func (p *planner) refuse(r Release, sentence string) {
 	p.notice(sentence)
 }
 
-// description is told once there is an image to describe.
+// description is told once there is an image to describe, and after all else: what people
+// read there holds up nothing that they run.
 func (p *planner) description() {
 	if !p.wants(TheImage) || p.Checkout.Description == "" || p.Checkout.Description == p.Description {
 		return

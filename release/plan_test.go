@@ -451,6 +451,14 @@ func TestPlan(t *testing.T) {
 			want:   one("publish the image's description"),
 			reason: "the image's description has changed",
 		},
+		"the description holds up no line": {
+			change: func(s *State) { s.Base, s.Checkout.Description = "sha256:newer", "new" },
+			want: steps(rebuilt("7.2.0-1"), publishing("7.0.2", bothPlatforms), []string{
+				"tag the image of OpenNebula 7.0.2 as 7.0.2-1", "move 7.0 to the image of OpenNebula 7.0.2",
+				"publish the image's description",
+			}),
+			reason: "its base image has moved from base to newer",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := settled()
