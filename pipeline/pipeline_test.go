@@ -153,6 +153,25 @@ func TestRebuild(t *testing.T) {
 	assert.Empty(t, plan.Steps)
 }
 
+// An image stays under latest when upstream has nothing of its line any more.
+func TestLatestNeverMovesBack(t *testing.T) {
+	w := newWorld(t, pipelinetest.InMemory)
+	w.Pack("7.4.0", "amd64", "arm64")
+	w.GitHub.Set(w.Tags("7.0.2", "7.2.0", "7.4.0"))
+	require.NoError(t, w.release(release.Request{}))
+	require.NoError(t, w.release(release.Request{Version: "7.4.0"}))
+	published := w.published()
+	require.Equal(t, published["team/opennebula-frontend:7.4.0"], published["team/opennebula-frontend:latest"])
+
+	w.GitHub.Set(w.Tags("7.0.2", "7.2.0"))
+	plan := w.plan(release.Request{})
+	assert.Empty(t, plan.Steps, plan.String())
+	assert.Equal(t, []string{
+		"OpenNebula 7.4.0 was withdrawn by upstream, and 7.4 still names it, since it never moves back: release a later one",
+		"OpenNebula 7.4.0 was withdrawn by upstream, and latest still names it, since it never moves back: release a later one",
+	}, plan.Notices)
+}
+
 // A change to a template makes another chart, and no image.
 func TestChartAlone(t *testing.T) {
 	w := newWorld(t, pipelinetest.InMemory)

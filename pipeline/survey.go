@@ -72,7 +72,7 @@ func (s *Site) readPublished(ctx context.Context, checkout *Checkout, wanted [][
 	group, within := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		r := reader{site: s, tags: state.Tags, images: state.Images}
-		return r.read(within, wanted)
+		return r.read(within, wanted, floating(wanted, state.Releases))
 	})
 	group.Go(func() error { return s.readCharts(within, state) })
 	group.Go(func() error { return s.readProposals(within, state) })
@@ -178,11 +178,17 @@ func series(state release.State, request release.Request, lines []upstream.LineS
 	return slices.Collect(maps.Values(found))
 }
 
-// floating are the tags that move, of the lines in some series.
-func floating(series [][]release.Name) []string {
+// floating are the tags that move, of the lines in some series, and of withdrawn releases:
+// it is to be said where one still leads to these.
+func floating(series [][]release.Name, releases []release.Release) []string {
 	tags := []string{"latest"}
 	for _, names := range series {
 		tags = append(tags, upstream.LineOf(names[0].Version).String())
+	}
+	for _, r := range releases {
+		if r.Withdrawn {
+			tags = append(tags, upstream.LineOf(r.Version).String())
+		}
 	}
 	slices.Sort(tags)
 	return slices.Compact(tags)
@@ -196,14 +202,17 @@ type reader struct {
 	images map[string]release.Image
 }
 
-func (r *reader) read(ctx context.Context, series [][]release.Name) error {
-	moving := slices.DeleteFunc(floating(series), func(tag string) bool { return r.tags[tag] == "" })
-	group, ctx := errgroup.WithContext(ctx)
+func (r *reader) read(ctx context.Context, series [][]release.Name, moving []string) error {
+	moving = slices.DeleteFunc(moving, func(tag string) bool { return r.tags[tag] == "" })
+	group, within := errgroup.WithContext(ctx)
 	for _, names := range series {
-		group.Go(func() error { return r.readSeries(ctx, names) })
+		group.Go(func() error { return r.readSeries(within, names) })
 	}
-	group.Go(func() error { return r.readFloating(ctx, moving) })
-	return group.Wait()
+	group.Go(func() error { return r.readFloating(within, moving) })
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return r.readHeld(ctx, moving)
 }
 
 // readSeries reads the newest names until one is ours: what comes before that decides
@@ -227,6 +236,21 @@ func (r *reader) readFloating(ctx context.Context, tags []string) error {
 		r.tags[tag] = digest
 	}
 	return err
+}
+
+// readHeld reads what floating tags name and no series has, as an image of a line that
+// upstream offers no more: by its label alone it is known to come after others.
+func (r *reader) readHeld(ctx context.Context, tags []string) error {
+	for _, tag := range tags {
+		_, known := r.images[r.tags[tag]]
+		if known || r.tags[tag] == release.Unread { // taken away since it was listed
+			continue
+		}
+		if _, err := r.readImage(ctx, tag); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readImage tells whether a tag has an image of ours.

@@ -66,6 +66,13 @@ func (p *planner) namesOf(digest string) []heldName {
 	return found
 }
 
+// isUnder tells whether a tag names an image: by its digest or, where nobody looked that
+// up, by the version on its label.
+func (p *planner) isUnder(tag string, name heldName) bool {
+	held := p.Tags[tag]
+	return held != Unread && held == name.digest || p.Images[held].Version == name.version
+}
+
 // withdrawals tells of floating tags that name what upstream has withdrawn.
 func (p *planner) withdrawals() {
 	for _, name := range p.names {
@@ -74,7 +81,7 @@ func (p *planner) withdrawals() {
 			continue
 		}
 		for _, tag := range []string{r.line(), latest} {
-			if p.Tags[tag] == name.digest {
+			if p.isUnder(tag, name) {
 				p.notice(fmt.Sprintf("%s was withdrawn by upstream, and %s still names it, since it never moves back: release a later one", r, tag))
 			}
 		}

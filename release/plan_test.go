@@ -381,6 +381,15 @@ func TestPlan(t *testing.T) {
 			notice: "OpenNebula 7.0.3 was withdrawn by upstream, and 7.0 still names it, since it never moves back: release a later one",
 		},
 
+		"a floating tag that holds a withdrawn release by its label alone is told of, and stays": {
+			change: func(s *State) {
+				offer(s, "7.4.0", withdrawn)
+				s.Tags["7.4.0"], s.Tags["7.4"], s.Tags["latest"], s.Images["sha256:gone"] = Unread, Unread, "sha256:gone", image("7.4.0")
+			},
+			reason: "up to date",
+			notice: "OpenNebula 7.4.0 was withdrawn by upstream, and latest still names it, since it never moves back: release a later one",
+		},
+
 		// The chart
 		"a change of the chart makes no image": {
 			change: func(s *State) { s.Checkout.ChartSource, s.Checkout.ChartChange = "sha256:other", Minor },
