@@ -110,8 +110,13 @@ func At(reference string, options ...Option) (r *Repository, tagOrDigest string,
 	return r, ref.Identifier(), err
 }
 
-// Name is HOST/PATH, with Docker Hub's host written out.
-func (r *Repository) Name() string { return r.name.Name() }
+// Name is HOST/PATH, with Docker Hub's host written out as everyone writes it, docker.io.
+func (r *Repository) Name() string {
+	if r.name.RegistryStr() == name.DefaultRegistry {
+		return "docker.io/" + r.name.RepositoryStr()
+	}
+	return r.name.Name()
+}
 
 // at is a reference in the repository, by tag or digest.
 func (r *Repository) at(tagOrDigest string) (name.Reference, error) {

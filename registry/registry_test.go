@@ -42,6 +42,19 @@ func eachRegistry(t *testing.T, test func(*testing.T, *registrytest.Faults)) {
 	t.Run("Debian's", func(t *testing.T) { test(t, registrytest.StartDistribution(t).Faults) })
 }
 
+func TestNamesAreWrittenAsPeopleDo(t *testing.T) {
+	for repository, want := range map[string]string{
+		"docker.io/team/thing":       "docker.io/team/thing",
+		"index.docker.io/team/thing": "docker.io/team/thing",
+		"team/thing":                 "docker.io/team/thing",
+		"debian":                     "docker.io/library/debian",
+		"ghcr.io/team/thing":         "ghcr.io/team/thing",
+		"localhost:5000/thing":       "localhost:5000/thing",
+	} {
+		assert.Equal(t, want, open(t, repository).Name())
+	}
+}
+
 func TestPushByDigest(t *testing.T) {
 	eachRegistry(t, func(t *testing.T, at *registrytest.Faults) {
 		r, index := open(t, at.Address()+"/team/thing"), anIndex(t)
