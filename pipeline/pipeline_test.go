@@ -184,6 +184,26 @@ func TestChartAlone(t *testing.T) {
 	assert.Contains(t, w.published(), "team/charts/opennebula:0.2.0", "a new template may make something")
 }
 
+// What packaging sets is no change of the chart, and where its image comes from is one.
+func TestChartMovesAsItChanges(t *testing.T) {
+	w := newWorld(t, pipelinetest.InMemory)
+	require.NoError(t, w.release(release.Request{}))
+	values := filepath.Join(w.Checkout, "chart/opennebula/values.yaml")
+	text, err := os.ReadFile(values)
+	require.NoError(t, err)
+	pipelinetest.Write(t, values, string(text)+"\n# A note.\n")
+	w.commit()
+	change := func(site *Site) release.Level {
+		state, err := site.Survey(t.Context(), w.checkout, release.Request{})
+		require.NoError(t, err)
+		return state.Checkout.ChartChange
+	}
+	assert.Equal(t, release.Patch, change(w.site()))
+	elsewhere := w.site()
+	elsewhere.Images = w.Open("others/opennebula-frontend")
+	assert.Equal(t, release.Minor, change(elsewhere))
+}
+
 func TestUpdatesThatAreDue(t *testing.T) {
 	w := newWorld(t, pipelinetest.InMemory)
 	require.NoError(t, w.release(release.Request{}))
@@ -346,11 +366,11 @@ func TestChangelogIsProposed(t *testing.T) {
 	carry()
 	state := project.State()
 	require.Len(t, state, 3)
-	assert.Contains(t, state[0], "heads/release/changelog-0.2.0: ")
-	assert.Contains(t, state[0], `\n## 0.2.0 (`)
+	assert.Contains(t, state[0], "heads/release/changelog-0.1.1: ")
+	assert.Contains(t, state[0], `\n## 0.1.1 (`)
 	assert.Contains(t, state[0], `\n## 0.1.0 (`)
 	assert.Contains(t, state[1], "#1 closed: ")
-	assert.Contains(t, state[2], "#2 open: Note chart 0.2.0")
+	assert.Contains(t, state[2], "#2 open: Note chart 0.1.1")
 
 	// A person merges it, which GitHub's button does with the branch as well.
 	project.Pulls[1].State, project.Pulls[1].Merged = "closed", true

@@ -348,17 +348,21 @@ func (s *Site) readChart(ctx context.Context, version string) (c struct {
 }
 
 // compareCharts finds how far the checkout's chart is from the last that is ours. The
-// published one is read only where it is another.
+// published one is read only where it is another. The checkout's is bound as it would be
+// published, so that what packaging sets is no change; which build of the image that is,
+// the planner weighs.
 func (s *Site) compareCharts(ctx context.Context, checkout *Checkout, state *release.State) error {
 	last, ok := lastChart(*state)
 	if !ok || state.Charts[last].Source == state.Checkout.ChartSource {
 		return nil
 	}
-	source, err := chart.Read(checkout.chart())
+	img := image.Info{Repository: s.Images.Name(), Digest: state.Charts[last].Image, Version: state.Checkout.Version}
+	img.Reference = img.Repository + "@" + img.Digest
+	bound, err := chart.Bind(checkout.chart(), img)
 	if err != nil {
 		return err
 	}
-	changes, err := s.chartChanges(ctx, last, source)
+	changes, err := s.chartChanges(ctx, last, bound)
 	if err != nil {
 		return err
 	}
