@@ -46,7 +46,7 @@ func OpenCheckout(ctx context.Context, folder string) (*Checkout, error) {
 	if changed != "" {
 		return nil, fmt.Errorf("the checkout %s has changes that no commit has, such as %q: commit them, or put them away with git stash", folder, firstLine(changed))
 	}
-	if c.Head, err = c.last(ctx, "."); err != nil {
+	if c.Head, err = c.last(ctx); err != nil {
 		return nil, err
 	}
 	c.Image, err = c.last(ctx, "image")
@@ -60,28 +60,29 @@ const noCommit = "0000000000000000000000000000000000000000"
 // commit has, or without git: nothing of it can be published.
 func ReadCheckout(ctx context.Context, folder string) *Checkout {
 	c := &Checkout{Folder: folder}
-	c.Head, c.Image = c.lastOrNow(ctx, "."), c.lastOrNow(ctx, "image")
+	c.Head, c.Image = c.lastOrNow(ctx), c.lastOrNow(ctx, "image")
 	return c
 }
 
-func (c *Checkout) lastOrNow(ctx context.Context, path string) Commit {
-	commit, err := c.last(ctx, path)
+func (c *Checkout) lastOrNow(ctx context.Context, paths ...string) Commit {
+	commit, err := c.last(ctx, paths...)
 	if err != nil {
 		return Commit{Hash: noCommit, At: time.Now().UTC().Truncate(time.Second)}
 	}
 	return commit
 }
 
-// last is the last commit that touched a path.
-func (c *Checkout) last(ctx context.Context, path string) (Commit, error) {
-	out, err := c.git(ctx, "log", "-1", "--format=%H %ct", "--", path)
+// last is the last commit that touched one of some paths; without any, the one that is
+// checked out: with a path, git leaves out a merge that is the same as what it merged.
+func (c *Checkout) last(ctx context.Context, paths ...string) (Commit, error) {
+	out, err := c.git(ctx, append([]string{"log", "-1", "--format=%H %ct", "--"}, paths...)...)
 	if err != nil {
 		return Commit{}, err
 	}
 	var commit Commit
 	var seconds int64
 	if _, err := fmt.Sscan(out, &commit.Hash, &seconds); err != nil {
-		return Commit{}, fmt.Errorf("the checkout %s has no commit of %s: take one of this repository", c.Folder, path)
+		return Commit{}, fmt.Errorf("the checkout %s has no commit of %s: take one of this repository", c.Folder, strings.Join(paths, ", "))
 	}
 	commit.At = time.Unix(seconds, 0).UTC()
 	return commit, nil

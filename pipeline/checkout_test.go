@@ -4,10 +4,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/pablodelarco/opennebula-helm/pipeline/pipelinetest"
 )
 
 // A change elsewhere is no reason for another image, and one that no commit has is none
@@ -34,4 +37,25 @@ func TestCheckoutIsOfItsLastCommits(t *testing.T) {
 	assert.NotEqual(t, first.Head, second.Head)
 	_, err := OpenCheckout(t.Context(), folder)
 	assert.ErrorContains(t, err, "has changes that no commit has")
+}
+
+// A merge changes nothing against what it merged, and is the commit that proposals are
+// made on all the same.
+func TestCheckoutIsOfItsMerge(t *testing.T) {
+	folder := pipelinetest.Checkout(t)
+	git := func(args ...string) string { return strings.TrimSpace(pipelinetest.Git(t, folder, args...)) }
+	pipelinetest.Commit(t, folder)
+	image := git("rev-parse", "HEAD")
+	git("checkout", "--quiet", "-b", "change")
+	pipelinetest.Write(t, filepath.Join(folder, "chart/opennebula/NOTES"), "new\n")
+	pipelinetest.Commit(t, folder)
+	git("checkout", "--quiet", "-")
+	git("merge", "--quiet", "--no-ff", "--no-edit", "change")
+
+	opened, err := OpenCheckout(t.Context(), folder)
+	require.NoError(t, err)
+	for _, c := range []*Checkout{opened, ReadCheckout(t.Context(), folder)} {
+		assert.Equal(t, git("rev-parse", "HEAD"), c.Head.Hash)
+		assert.Equal(t, image, c.Image.Hash)
+	}
 }
