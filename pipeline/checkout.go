@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,8 +17,16 @@ import (
 type Checkout struct {
 	Folder string
 	Head   Commit
-	Image  Commit // the last that touched image/, so that a change elsewhere makes no other image
+	Image  Commit // the last that touched what the image is built of: a change elsewhere makes no other image
+	Readme Commit // the last that touched the image's README: one elsewhere makes no other description
 }
+
+// readme describes the image.
+const readme = "image/README.md"
+
+// imageSources are all files and folders that the image is built of. What else is in
+// image/ tests it, describes it, or reads it.
+func imageSources() []string { return []string{"image/Dockerfile", "image/build", "image/rootfs"} }
 
 // Commit is one by its hash, with its time.
 type Commit struct {
@@ -37,7 +44,7 @@ func OpenCheckout(ctx context.Context, folder string) (*Checkout, error) {
 		return nil, err
 	}
 	if shallow == "true" {
-		return nil, fmt.Errorf("the checkout %s is shallow, so that its last change of image/ cannot be told: run git fetch --unshallow", folder)
+		return nil, fmt.Errorf("the checkout %s is shallow, so that its last change of the image cannot be told: run git fetch --unshallow", folder)
 	}
 	changed, err := c.git(ctx, "status", "--porcelain", "--", "image", "chart/"+chart.Name)
 	if err != nil {
@@ -49,7 +56,10 @@ func OpenCheckout(ctx context.Context, folder string) (*Checkout, error) {
 	if c.Head, err = c.last(ctx); err != nil {
 		return nil, err
 	}
-	c.Image, err = c.last(ctx, "image")
+	if c.Image, err = c.last(ctx, imageSources()...); err != nil {
+		return nil, err
+	}
+	c.Readme, err = c.last(ctx, readme)
 	return c, err
 }
 
@@ -60,7 +70,7 @@ const noCommit = "0000000000000000000000000000000000000000"
 // commit has, or without git: nothing of it can be published.
 func ReadCheckout(ctx context.Context, folder string) *Checkout {
 	c := &Checkout{Folder: folder}
-	c.Head, c.Image = c.lastOrNow(ctx), c.lastOrNow(ctx, "image")
+	c.Head, c.Image, c.Readme = c.lastOrNow(ctx), c.lastOrNow(ctx, imageSources()...), c.lastOrNow(ctx, readme)
 	return c
 }
 
@@ -106,9 +116,6 @@ func firstLine(text string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
 	return line
 }
-
-// image is the folder that the image is built from.
-func (c *Checkout) image() string { return filepath.Join(c.Folder, "image") }
 
 // chart is the chart's folder.
 func (c *Checkout) chart() string { return chart.Find(c.Folder) }

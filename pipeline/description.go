@@ -16,12 +16,12 @@ const short = "OpenNebula Community front-end for Kubernetes, one role per conta
 
 // description is the image's README, with links that lead somewhere from elsewhere.
 func (c *Checkout) description() (hub.Description, error) {
-	file := filepath.Join(c.image(), "README.md")
+	file := filepath.Join(c.Folder, readme)
 	content, err := os.ReadFile(file)
 	if err != nil {
 		return hub.Description{}, fmt.Errorf("read the image's description: %w", err)
 	}
-	full, err := hub.Absolute(string(content), hub.Source{Repository: signature.Source, Revision: c.Image.Hash, File: "image/README.md"})
+	full, err := hub.Absolute(string(content), hub.Source{Repository: signature.Source, Revision: c.Readme.Hash, File: readme})
 	if err != nil {
 		return hub.Description{}, fmt.Errorf("read the image's description %s: %w", file, err)
 	}

@@ -110,7 +110,7 @@ func (p *planner) outdated(r Release, img Image, platforms []string) []string {
 		why = append(why, fmt.Sprintf("its base image has moved from %s to %s", short(img.Base), short(p.Base)))
 	}
 	if r.Version.String() == p.Checkout.Version && img.Revision != p.Checkout.ImageRevision {
-		why = append(why, fmt.Sprintf("image/ has changed since its commit %s", short(img.Revision)))
+		why = append(why, fmt.Sprintf("what it is built of has changed since its commit %s", short(img.Revision)))
 	}
 	if lacking := without(platforms, img.Platforms); len(lacking) > 0 {
 		why = append(why, "it lacks "+list(lacking))

@@ -137,7 +137,7 @@ func (p *planner) check() error {
 		return fmt.Errorf("%q is no channel: ask for %s or %s", channel, Stable, Candidate)
 	}
 	if p.Base == "" || p.Checkout.ImageRevision == "" {
-		return fmt.Errorf("the base image's digest (%q) and the last commit of image/ (%q) must both be known: read them before planning",
+		return fmt.Errorf("the base image's digest (%q) and the last commit of what the image is built of (%q) must both be known: read them before planning",
 			p.Base, p.Checkout.ImageRevision)
 	}
 	for _, name := range p.names {

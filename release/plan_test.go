@@ -119,10 +119,10 @@ func TestPlan(t *testing.T) {
 			}),
 			reason: "its base image has moved from base to newer",
 		},
-		"a change in image/ rebuilds what the checkout is for": {
+		"a change of what the image is built of rebuilds what the checkout is for": {
 			change: func(s *State) { s.Checkout.ImageRevision = "next" },
 			want:   rebuilt("7.2.0-1"),
-			reason: "image/ has changed since its commit commit",
+			reason: "what it is built of has changed since its commit commit",
 		},
 		"a commit elsewhere rebuilds nothing": {
 			change: func(s *State) { s.Checkout.Revision = "next" },
@@ -575,7 +575,7 @@ func TestPlanRefusesWithASentence(t *testing.T) {
 		},
 		"a base that is not known": {
 			change: func(s *State) { s.Base = "" },
-			want:   `the base image's digest ("") and the last commit of image/ ("commit") must both be known: read them before planning`,
+			want:   `the base image's digest ("") and the last commit of what the image is built of ("commit") must both be known: read them before planning`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

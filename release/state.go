@@ -73,8 +73,8 @@ func (r Release) unavailable() string {
 type Checkout struct {
 	Version  string // of OpenNebula that it is for, the chart's appVersion
 	Revision string // commit
-	// ImageRevision is the last commit that touched image/. An image is labelled with
-	// it, and with its time, so that a change elsewhere makes no other image.
+	// ImageRevision is the last commit that touched what the image is built of. An image is
+	// labelled with it, and with its time, so that a change elsewhere makes no other image.
 	ImageRevision string
 	ChartSource   string // fingerprint of what the chart holds, without what packaging sets
 	ChartVersion  string // as written in Chart.yaml
@@ -85,7 +85,7 @@ type Checkout struct {
 // Image is one by digest. Its labels are those of all of its platforms.
 type Image struct {
 	Version   string    // OpenNebula's, X.Y.Z; label
-	Revision  string    // last commit of image/; label
+	Revision  string    // last commit of what it is built of; label
 	Base      string    // digest of the base image; label
 	Created   time.Time // label
 	Platforms []string  // OS/architecture

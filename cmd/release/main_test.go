@@ -107,7 +107,7 @@ func (m *maintainer) debianKeys() string {
 func (m *maintainer) build(version string, architectures ...string) {
 	base, err := m.Base().Resolve(context.Background(), pipelinetest.BaseTag)
 	require.NoError(m.t, err)
-	revision := strings.TrimSpace(pipelinetest.Git(m.t, m.Checkout, "log", "-1", "--format=%H", "--", "image"))
+	revision := strings.TrimSpace(pipelinetest.Git(m.t, m.Checkout, "log", "-1", "--format=%H", "--", "image/Dockerfile", "image/build", "image/rootfs"))
 	arguments := image.Arguments{Version: version, BaseDigest: base.String(), Revision: revision, Created: m.Now.Truncate(1e9)}
 	m.images, m.documents, m.scans = nil, nil, nil
 	for _, architecture := range architectures {

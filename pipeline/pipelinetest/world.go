@@ -41,7 +41,7 @@ type World struct {
 	GitHub   *upstreamtest.GitHub
 	Mirror   *upstreamtest.Mirror // a repository for each version, under /VERSION/Debian/12
 	Registry *registrytest.Faults
-	Checkout string // a folder: this repository's chart and what describes the image, committed
+	Checkout string // a folder: this repository's chart, the image's Dockerfile and what describes it, committed
 	Now      time.Time
 
 	t testing.TB
@@ -137,13 +137,13 @@ func (w *World) Open(path string) *registry.Repository {
 	return r
 }
 
-// Checkout is a new folder with this repository's chart and what describes the image, in
-// which nothing is committed yet.
+// Checkout is a new folder with this repository's chart, the image's Dockerfile and what
+// describes it, in which nothing is committed yet.
 func Checkout(t testing.TB) string {
 	_, here, _, _ := runtime.Caller(0)
 	root, folder := filepath.Join(filepath.Dir(here), "../.."), t.TempDir()
 	require.NoError(t, os.CopyFS(filepath.Join(folder, "chart/opennebula"), os.DirFS(filepath.Join(root, "chart/opennebula"))))
-	for _, file := range []string{"image/README.md", "image/vex/README.md", "chart/artifacthub-repo.yml"} {
+	for _, file := range []string{"image/Dockerfile", "image/README.md", "image/vex/README.md", "chart/artifacthub-repo.yml"} {
 		content, err := os.ReadFile(filepath.Join(root, file))
 		require.NoError(t, err)
 		Write(t, filepath.Join(folder, file), string(content))
