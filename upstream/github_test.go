@@ -3,11 +3,14 @@ package upstream
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-github/v60/github"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -171,6 +174,32 @@ func TestRateLimitThatEndsSoon(t *testing.T) {
 			assert.Equal(t, []string{"GitHub allows no more requests for 1s: waiting"}, told)
 		})
 	}
+}
+
+// What is sent is sent whole, also after a refusal.
+func TestRateLimitKeepsTheBody(t *testing.T) {
+	var bodies []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		assert.NoError(t, err)
+		bodies = append(bodies, strings.TrimSpace(string(body)))
+		if len(bodies) == 1 {
+			upstreamtest.SecondaryLimit(time.Second)(w)
+			return
+		}
+		w.WriteHeader(http.StatusCreated)
+		_, _ = w.Write([]byte(`{"number": 1}`))
+	}))
+	t.Cleanup(server.Close)
+	client, err := NewGitHubClient(append(impatient, WithAPI(server.URL), WithMaxWait(10*time.Second))...)
+	require.NoError(t, err)
+	title := "Release OpenNebula 7.4.0"
+	pull, _, err := client.PullRequests.Create(t.Context(), "me", "it", &github.NewPullRequest{Title: &title})
+	require.NoError(t, err)
+	assert.Equal(t, 1, pull.GetNumber())
+	require.Len(t, bodies, 2)
+	assert.Contains(t, bodies[0], title)
+	assert.Equal(t, bodies[0], bodies[1])
 }
 
 func TestRateLimitSaysWhenItEndsAndWhatHelps(t *testing.T) {

@@ -57,7 +57,24 @@ func (p patient) RoundTrip(request *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		left -= wait
+		if request, err = anew(request); err != nil {
+			return nil, err
+		}
 	}
+}
+
+// anew is a request with its body from the beginning: it was read when it was sent before.
+func anew(request *http.Request) (*http.Request, error) {
+	if request.GetBody == nil {
+		return request, nil
+	}
+	body, err := request.GetBody()
+	if err != nil {
+		return nil, fmt.Errorf("send the request to GitHub again: %w", err)
+	}
+	again := request.Clone(request.Context())
+	again.Body = body
+	return again, nil
 }
 
 // limit tells whether an answer is a refusal for coming too often, and how long it is to last.
