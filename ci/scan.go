@@ -156,8 +156,10 @@ func (m *OpennebulaHelm) scan(ctx context.Context, staged *stagedImage) (string,
 
 func (m *OpennebulaHelm) grype(at *shelf, reference string) *dagger.File {
 	const report = "/tmp/grype.json"
+	// The scans of two platforms at once would both write its database into an empty cache.
+	one := dagger.ContainerWithMountedCacheOpts{Sharing: dagger.CacheSharingModeLocked}
 	return tool(m.Grype, grypeImage).
-		WithEnvVariable("XDG_CACHE_HOME", "/cache").WithMountedCache("/cache", dag.CacheVolume("grype")).
+		WithEnvVariable("XDG_CACHE_HOME", "/cache").WithMountedCache("/cache", dag.CacheVolume("grype"), one).
 		WithServiceBinding(at.host(), at.service).WithEnvVariable("GRYPE_REGISTRY_INSECURE_USE_HTTP", "true").
 		WithEnvVariable("TODAY", time.Now().Format(time.DateOnly)). // what is known changes by the day
 		WithExec([]string{"registry:" + reference, "--quiet", "--output", "json=" + report},
