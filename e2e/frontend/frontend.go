@@ -30,7 +30,8 @@ type Frontend struct {
 // dummy driver, so that a virtual machine can be placed without a hypervisor; and less
 // patience. Each virtual machine is placed at once, where OpenNebula waits up to ten seconds
 // for others to be placed with it. Hypervisors are marked when they say nothing, and unmarked
-// when they send what they are, by default every ten minutes.
+// when they send what they are, by default every ten minutes; what they run is known again
+// when they have sent all of it, by default every three.
 func Values() map[string]any {
 	services := map[string]any{}
 	for _, name := range []string{"sunstone", "api", "flow", "gate", "monitor", "ssh"} {
@@ -46,7 +47,7 @@ SCHED_MAX_WND_LENGTH = 1
 			"monitord.conf": `
 IM_MAD = [ NAME = "dummy", SUNSTONE_NAME = "Dummy", EXECUTABLE = "one_im_sh", ARGUMENTS = "-r 3 -t 15 -w 90 dummy", THREADS = 0 ]
 MONITORING_INTERVAL_HOST = 45
-PROBES_PERIOD = [ BEACON_HOST = 10, SYSTEM_HOST = 60 ]
+PROBES_PERIOD = [ BEACON_HOST = 10, SYSTEM_HOST = 60, SYNC_STATE_VM = 60 ]
 `,
 		},
 	}
