@@ -113,10 +113,19 @@ resources: {{- toYaml . | nindent 2 }}
 {{ . | replace "/" "__" }}
 {{- end -}}
 
-{{- /* The volumes that are kept, and where they are mounted. */ -}}
+{{- /* The volume with the database of SQLite, and where it is mounted. */ -}}
+{{- define "opennebula.dataVolume" -}}
+- {name: data, persistentVolumeClaim: {claimName: {{ include "opennebula.claimName" (list . .Values.persistence.data "data") }}}}
+{{- end -}}
+
+{{- define "opennebula.dataMount" -}}
+- {name: data, mountPath: /var/lib/one}
+{{- end -}}
+
+{{- /* The volumes that are kept, that one among them, and where they are mounted. */ -}}
 {{- define "opennebula.keptVolumes" -}}
 {{- $persistence := .Values.persistence -}}
-- {name: data, persistentVolumeClaim: {claimName: {{ include "opennebula.claimName" (list . $persistence.data "data") }}}}
+{{ include "opennebula.dataVolume" . }}
 {{- if $persistence.datastores.enabled }}
 - {name: datastores, persistentVolumeClaim: {claimName: {{ include "opennebula.claimName" (list . $persistence.datastores "datastores") }}}}
 {{- end }}
@@ -126,7 +135,7 @@ resources: {{- toYaml . | nindent 2 }}
 {{- end -}}
 
 {{- define "opennebula.keptMounts" -}}
-- {name: data, mountPath: /var/lib/one}
+{{ include "opennebula.dataMount" . }}
 {{- if .Values.persistence.datastores.enabled }}
 - {name: datastores, mountPath: /var/lib/one/datastores}
 {{- end }}
@@ -141,8 +150,9 @@ resources: {{- toYaml . | nindent 2 }}
 {{- end -}}
 
 {{- /* The pod of a Job. Takes a dict: root, component and role; perhaps kept (it mounts
-       what is kept), beside (it prefers the front-end's node, which kept does as well), database (it is given the database), optional (and can go without), oneadmin (the password), env
-       and mounts of the role, volumes, and next (a container that comes after it). */ -}}
+       what is kept) or data (of that the volume data alone), database (it is given the
+       database), optional (and can go without), oneadmin (the password), env and mounts of
+       the role, volumes, and next (a container that comes after it). */ -}}
 {{- define "opennebula.jobPod" -}}
 metadata:
   labels: {{- include "opennebula.labels" .root | nindent 4 }}
@@ -150,7 +160,7 @@ metadata:
 spec:
   {{- include "opennebula.podSpec" .root | nindent 2 }}
   restartPolicy: Never
-  {{- if or .kept .beside }}
+  {{- if or .kept .data }}
   # A volume that is mounted once only is mounted where the front-end is.
   affinity:
     podAffinity:
@@ -172,6 +182,8 @@ spec:
     - {name: tmp, emptyDir: {}}
     {{- if .kept }}
     {{- include "opennebula.keptVolumes" .root | nindent 4 }}
+    {{- else if .data }}
+    {{- include "opennebula.dataVolume" .root | nindent 4 }}
     {{- end }}
     {{- if .database }}
     {{- include "opennebula.databaseVolumes" (list .root (default false .optional)) | nindent 4 }}
@@ -210,6 +222,8 @@ spec:
 - {name: tmp, mountPath: /var/tmp}
 {{- if .kept }}
 {{ include "opennebula.keptMounts" .root }}
+{{- else if .data }}
+{{ include "opennebula.dataMount" .root }}
 {{- end }}
 {{- if .oneadmin }}
 - {name: oneadmin, mountPath: /run/secrets/oneadmin, readOnly: true}
