@@ -66,11 +66,10 @@ func (p *planner) namesOf(digest string) []heldName {
 	return found
 }
 
-// isUnder tells whether a tag names an image: by its digest or, where nobody looked that
-// up, by the version on its label.
-func (p *planner) isUnder(tag string, name heldName) bool {
+// leadsTo tells whether a tag names an image of a version.
+func (p *planner) leadsTo(tag, version string) bool {
 	held := p.Tags[tag]
-	return held != Unread && held == name.digest || p.Images[held].Version == name.version
+	return held != Unread && slices.ContainsFunc(p.namesOf(held), func(n heldName) bool { return n.version == version })
 }
 
 // withdrawals tells of floating tags that name what upstream has withdrawn.
@@ -81,7 +80,7 @@ func (p *planner) withdrawals() {
 			continue
 		}
 		for _, tag := range []string{r.line(), latest} {
-			if p.isUnder(tag, name) {
+			if p.leadsTo(tag, name.version) {
 				p.notice(fmt.Sprintf("%s was withdrawn by upstream, and %s still names it, since it never moves back: release a later one", r, tag))
 			}
 		}
