@@ -280,14 +280,15 @@ func backups() []effect {
 	image := in(job, "containers[0].image")
 	script := in(job, "containers[0].args[0]")
 	digest := "sha256:" + strings.Repeat("ab", 32)
+	bucketOff := strings.Replace(bucket, "s3: {enabled: true", "s3: {enabled: false", 1)
 	return []effect{
 		{value: "backup.enabled", set: "true", object: object, want: "there"},
 		{value: "backup.schedule", set: "0 0 * * *", with: on, object: object, at: "{.spec.schedule}", want: "0 0 * * *"},
 		{value: "backup.keep", set: "3", with: on, object: object, at: env("ONE_BACKUP_KEEP", "value"), want: "3"},
 		{value: "backup.keep", set: "3", object: frontend, at: initContainer("migrate", `env[?(@.name=="ONE_BACKUP_KEEP")].value`), want: "3"},
 		{value: "backup.persistence.existingClaim", set: "mine", with: "{backup: {enabled: true, persistence: {enabled: true}}}", object: object, at: in(job, `volumes[?(@.name=="backups")].persistentVolumeClaim.claimName`), want: "mine"},
-		{value: "backup.s3.enabled", set: "true", with: strings.Replace(bucket, "s3: {enabled: true", "s3: {enabled: false", 1), object: object, at: in(job, "containers[0].name"), want: "copy"},
-		{value: "backup.s3.enabled", set: "true", with: strings.Replace(bucket, "s3: {enabled: true", "s3: {enabled: false", 1), object: object, at: "{.spec.jobTemplate.spec.podFailurePolicy.rules[0].onExitCodes.containerName}", want: "copy"},
+		{value: "backup.s3.enabled", set: "true", with: bucketOff, object: object, at: in(job, "containers[0].name"), want: "copy"},
+		{value: "backup.s3.enabled", set: "true", with: bucketOff, object: object, at: "{.spec.jobTemplate.spec.podFailurePolicy.rules[0].onExitCodes.containerName}", want: "copy"},
 		{value: "backup.s3.enabled", set: "true", with: on, fails: "backup.s3.bucket is empty"},
 		{value: "backup.s3.endpoint", set: "https://s3.org", with: bucket, object: object, at: env("RCLONE_CONFIG_S3_ENDPOINT", "value"), want: "https://s3.org"},
 		{value: "backup.s3.region", set: "eu-7", with: bucket, object: object, at: env("RCLONE_CONFIG_S3_REGION", "value"), want: "eu-7"},

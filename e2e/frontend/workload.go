@@ -184,7 +184,7 @@ func (f *Frontend) RunCronJob(ctx context.Context, name string) (string, error) 
 		return "", fmt.Errorf("read the CronJob %s: %w", f.release+name, err)
 	}
 	job := &batchv1.Job{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: cron.Name + "-now-"},
+		ObjectMeta: metav1.ObjectMeta{GenerateName: startedNow(cron.Name)},
 		Spec:       cron.Spec.JobTemplate.Spec,
 	}
 	job, err = f.client.BatchV1().Jobs(f.namespace).Create(ctx, job, metav1.CreateOptions{})
@@ -193,6 +193,9 @@ func (f *Frontend) RunCronJob(ctx context.Context, name string) (string, error) 
 	}
 	return f.waitJob(ctx, job.Name)
 }
+
+// startedNow is what the names of Jobs begin with that RunCronJob makes of a CronJob.
+func startedNow(cronJob string) string { return cronJob + "-now-" }
 
 // GivenUp waits until a Job that RunCronJob has started is not tried any more, and returns
 // why, in Kubernetes' word.
@@ -205,7 +208,7 @@ func (f *Frontend) GivenUp(ctx context.Context, name string) (string, error) {
 		}
 		for _, job := range jobs.Items {
 			failed := slices.IndexFunc(job.Status.Conditions, func(c batchv1.JobCondition) bool { return c.Type == batchv1.JobFailed })
-			if failed >= 0 && strings.HasPrefix(job.Name, f.release+name+"-now-") {
+			if failed >= 0 && strings.HasPrefix(job.Name, startedNow(f.release+name)) {
 				reason = job.Status.Conditions[failed].Reason
 				return nil
 			}

@@ -165,9 +165,12 @@ lock_backups() {
 
 unlock_backups() { exec {backups_lock}<&-; }
 
+# timestamp: now, as names end with it.
+timestamp() { date --utc +%Y%m%dT%H%M%SZ; }
+
 # name_backup KIND: sets backup to a path that is not taken.
 name_backup() {
-    backup=$backups/opennebula-$1-$(date --utc +%Y%m%dT%H%M%SZ)
+    backup=$backups/opennebula-$1-$(timestamp)
     [[ ! -e $backup ]] || { sleep 1; name_backup "$1"; }
 }
 

@@ -138,8 +138,8 @@ def set_aside_unknown(record)
   return if record.version || Dir.empty?("#{HOME}/remotes")
 
   # Another time, where an earlier start was broken off before it had a record.
-  name = "#{HOME}/remotes.before-#{File.read("#{PACKAGED}/version").chomp}"
-  old = [name, *(2..9).map { |n| "#{name}-#{n}" }].find { |path| !File.exist?(path) } or raise Errno::EEXIST, name
+  base = "#{HOME}/remotes.before-#{File.read("#{PACKAGED}/version").chomp}"
+  old = [base, *(2..9).map { |n| "#{base}-#{n}" }].find { |path| !File.exist?(path) } or raise Errno::EEXIST, base
 
   FileUtils.mkdir_p(old)
   Dir.children("#{HOME}/remotes").each { |name| File.rename("#{HOME}/remotes/#{name}", "#{old}/#{name}") }
