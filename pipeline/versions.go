@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pablodelarco/opennebula-helm/image"
+	"github.com/pablodelarco/opennebula-helm/registry"
 	"github.com/pablodelarco/opennebula-helm/release"
 	"github.com/pablodelarco/opennebula-helm/upstream"
 )
@@ -22,7 +24,8 @@ func (s *Site) WriteVersions(ctx context.Context, w io.Writer, all bool) error {
 		return err
 	}
 	published, err := s.Images.TagNames(ctx)
-	if err != nil {
+	unlisted := errors.Is(err, registry.ErrDenied)
+	if err != nil && !unlisted {
 		return err
 	}
 	shown := slices.DeleteFunc(slices.Clone(catalogue.Releases), func(r upstream.Release) bool { return !all && !r.Checked })
@@ -35,7 +38,12 @@ func (s *Site) WriteVersions(ctx context.Context, w io.Writer, all bool) error {
 	for _, r := range shown {
 		fmt.Fprintln(table, row(r, catalogue.Lines, published))
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil || !unlisted {
+		return err
+	}
+	// Docker Hub says the same of what is not there yet, and of what only some may read.
+	_, err = fmt.Fprintf(w, "\n%s is not there yet, or only those with a login may list it.\n", s.Images.Name())
+	return err
 }
 
 // row of a table of releases, its cells set apart by tabs.

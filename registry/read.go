@@ -62,18 +62,26 @@ func sizeOf(blob v1.Layer, err error) (int64, error) {
 }
 
 // TagNames lists the tags, without their digests; none where there is no such
-// repository yet.
+// repository yet. Registries tell who has no login that a new one is denied, and some
+// tell it as well who logs in to read.
 func (r *Repository) TagNames(ctx context.Context) ([]string, error) {
-	options, err := r.reading(ctx)
-	if err != nil {
-		return nil, r.failed(err, "list the tags of %s", r.name)
+	names, err := r.listTags(ctx, r.reading)
+	if errors.Is(err, ErrDenied) && !r.settings.secrets.none() {
+		names, err = r.listTags(ctx, func(ctx context.Context) ([]remote.Option, error) { return r.writing(ctx) })
 	}
-	names, err := r.listPages(ctx, options)
-	err = r.failed(err, "list the tags of %s", r.name)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	}
 	return names, err
+}
+
+func (r *Repository) listTags(ctx context.Context, login func(context.Context) ([]remote.Option, error)) ([]string, error) {
+	options, err := login(ctx)
+	if err != nil {
+		return nil, r.failed(err, "list the tags of %s", r.name)
+	}
+	names, err := r.listPages(ctx, options)
+	return names, r.failed(err, "list the tags of %s", r.name)
 }
 
 // listPages reads page after page. One that has nothing new and names a next one is a

@@ -166,6 +166,30 @@ func TestTokensRunOut(t *testing.T) {
 	assert.ErrorContains(t, err, "does not take these credentials")
 }
 
+// Some registries say of a repository that is not there yet that it is not there to who
+// may write, and that it is denied to everyone else.
+func TestTagsOfNewRepository(t *testing.T) {
+	const scope = "repository:team/thing:push,pull"
+	g := &guarded{granted: map[string][]string{}, uses: map[string]int{}}
+	g.registry = registrytest.Start(t)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if strings.HasSuffix(r.URL.Path, "/tags/list") && g.admits(token, "") && !g.admits(token, scope) {
+			http.Error(w, `{"errors":[{"code":"DENIED"}]}`, http.StatusForbidden)
+			return
+		}
+		g.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	address := strings.TrimPrefix(server.URL, "http://") + "/team/thing"
+
+	names, err := open(t, address, WithCredentials("somebody", password)).TagNames(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, names)
+	_, err = open(t, address).TagNames(t.Context())
+	require.ErrorIs(t, err, ErrDenied, "nobody can tell whether it is there")
+}
+
 func TestTagsInACircle(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Link", `</v2/team/thing/tags/list?last=a>; rel="next"`)
