@@ -101,6 +101,9 @@ func waysIn() []effect {
 		{value: "publicUrl", set: "https://b.org", object: frontend, at: setting("ONE_ONEGATE_ENDPOINT"), want: "https://b.org"},
 		{value: "publicUrl", set: "https://b.org", with: ingress, object: "Ingress/opennebula", at: "{.spec.rules[0].host}", want: "b.org"},
 		{value: "publicUrl", set: "https://b.org", with: route, object: "HTTPRoute/opennebula", at: "{.spec.hostnames}", want: `["b.org"]`},
+		{value: "publicUrl", set: "https://10.0.0.1", with: issued, object: "Certificate/opennebula-tls", at: "{.spec.ipAddresses}", want: `["10.0.0.1"]`},
+		{value: "publicUrl", set: "https://10.0.0.1", with: ingress, fails: "ingress.enabled needs a name in publicUrl, and 10.0.0.1 is an address"},
+		{value: "publicUrl", set: "https://B.org", with: route, object: "HTTPRoute/opennebula", at: "{.spec.hostnames}", want: `["b.org"]`},
 		{value: "publicUrl", set: "https://b.org", with: issued, object: "Certificate/opennebula-tls", at: "{.spec.dnsNames}", want: `["b.org"]`},
 		{value: "tls.existingSecret", set: "mine", object: frontend, at: volume("tls", "secret.secretName"), want: "mine"},
 		{value: "tls.existingSecret", set: "mine", object: frontend, at: container("proxy", `volumeMounts[?(@.name=="tls")].mountPath`), want: "/run/secrets/tls"},
@@ -129,12 +132,18 @@ func services() []effect {
 	var all []effect
 	for _, name := range []string{"sunstone", "api", "flow", "gate", "monitor", "ssh"} {
 		value, object := "services."+name+".", "Service/opennebula-"+name
+		moved := func(port string) string {
+			if name == "monitor" {
+				return object + "-" + port // see opennebula.monitorService
+			}
+			return object
+		}
 		nodePort := fmt.Sprintf("{services: {%s: {type: NodePort}}}", name)
 		balanced := fmt.Sprintf("{services: {%s: {type: LoadBalancer}}}", name)
 		all = append(all,
 			effect{value: value + "type", set: "NodePort", object: object, at: "{.spec.type}", want: "NodePort"},
-			effect{value: value + "port", set: "1234", object: object, at: "{.spec.ports[0].port}", want: "1234"},
-			effect{value: value + "nodePort", set: "31234", with: nodePort, object: object, at: "{.spec.ports[0].nodePort}", want: "31234"},
+			effect{value: value + "port", set: "1234", object: moved("1234"), at: "{.spec.ports[0].port}", want: "1234"},
+			effect{value: value + "nodePort", set: "31234", with: nodePort, object: moved("31234"), at: "{.spec.ports[0].nodePort}", want: "31234"},
 			effect{value: value + "loadBalancerClass", set: "metallb", with: balanced, object: object, at: "{.spec.loadBalancerClass}", want: "metallb"},
 			effect{value: value + "loadBalancerIP", set: "10.0.0.1", with: balanced, object: object, at: "{.spec.loadBalancerIP}", want: "10.0.0.1"},
 			effect{value: value + "loadBalancerSourceRanges", set: "[10.0.0.0/8]", with: balanced, object: object, at: "{.spec.loadBalancerSourceRanges}", want: `["10.0.0.0/8"]`},
@@ -149,8 +158,11 @@ func services() []effect {
 		effect{value: "services.sunstone.httpsNodePort", set: "30443", with: tls, object: "Service/opennebula-sunstone", at: https + "nodePort}", want: "30443"},
 		effect{value: "services.api.port", set: "1234", with: "{hosts: [{name: a}]}", object: "CronJob/opennebula-cloud", at: `{.spec.jobTemplate.spec.template.spec.containers[0].env[?(@.name=="ONE_XMLRPC")].value}`, want: "http://opennebula-api:1234/RPC2"},
 		effect{value: "services.ssh.port", set: "2022", object: frontend, at: setting("ONE_SSH_PORT"), want: "2022"},
-		effect{value: "services.ssh.nodePort", set: "30022", with: "{ssh: {hostname: a}, services: {ssh: {type: NodePort}}}", object: frontend, at: setting("ONE_SSH_PORT"), want: "30022"},
-		effect{value: "services.monitor.nodePort", set: "30124", with: "{services: {monitor: {type: NodePort}}}", object: frontend, at: container("oned", `ports[?(@.name=="monitor-udp")].containerPort`), want: "30124"},
+		effect{value: "services.ssh.nodePort", set: "30022", with: "{ssh: {hostname: a}, services: {ssh: {type: NodePort, nodePort: 30001}}}", object: frontend, at: setting("ONE_SSH_PORT"), want: "30022"},
+		effect{value: "services.ssh.type", set: "NodePort", with: "{ssh: {hostname: a}}", fails: "fix it by services.ssh.nodePort"},
+		effect{value: "services.monitor.type", set: "NodePort", with: "{monitor: {address: a}}", fails: "fix it by services.monitor.nodePort"},
+		effect{value: "services.monitor.nodePort", set: "30124", with: "{services: {monitor: {type: NodePort}}}", object: "Service/opennebula-monitor-30124", at: "{.spec.ports[*].targetPort}", want: "30124 30124"},
+		effect{value: "services.monitor.nodePort", set: "30124", with: "{services: {monitor: {type: NodePort}}}", object: frontend, at: container("oned", `ports[?(@.name=="monitor")].containerPort`), want: "30124"},
 		effect{value: "services.monitor.nodePort", set: "30124", with: "{services: {monitor: {type: NodePort}}}", object: frontend, at: setting("ONE_MONITOR_PORT"), want: "30124"},
 	)
 }
@@ -217,6 +229,7 @@ func volumes() []effect {
 		effect{value: "persistence.datastores.enabled", set: "true", object: frontend, at: container("oned", `volumeMounts[?(@.name=="datastores")].mountPath`), want: "/var/lib/one/datastores"},
 		effect{value: "backup.persistence.enabled", set: "true", object: "PersistentVolumeClaim/opennebula-backups", want: "there"},
 		effect{value: "backup.persistence.enabled", set: "true", object: frontend, at: initContainer("migrate", `volumeMounts[?(@.name=="backups")].mountPath`), want: "/var/lib/one/backups"},
+		effect{value: "persistence.data.enabled", set: "false", fails: "persistence.data has no enabled"},
 		effect{value: "persistence.data.accessModes", set: "[ReadWriteOncePod]", with: "{backup: {enabled: true}}", fails: "the volume data is ReadWriteOncePod"},
 	)
 }
@@ -254,6 +267,7 @@ func databases() []effect {
 		{value: "externalDatabase.passwordKey", set: "pw", with: external, object: frontend, at: volume("database", "secret.items"), want: `[{"key":"pw","path":"password"}]`},
 		{value: "externalDatabase.tls.enabled", set: "true", with: external, object: frontend, at: setting("ONE_DB_TLS"), want: "verified"},
 		{value: "externalDatabase.tls.verify", set: "false", with: tls, object: frontend, at: setting("ONE_DB_TLS"), want: "unverified"},
+		{value: "externalDatabase.tls.verify", set: "false", with: tls, object: frontend, at: setting("ONE_DB_TLS_CA_FILE"), want: ""},
 		{value: "externalDatabase.tls.caSecret", set: "mine", with: tls, object: frontend, at: volume("database-ca", "secret.secretName"), want: "mine"},
 		{value: "externalDatabase.tls.caSecret", set: "mine", with: strings.Replace(tls, ", caSecret: a", "", 1), object: frontend, at: setting("ONE_DB_TLS_CA_FILE"), want: "/run/secrets/database-ca/ca.crt"},
 		{value: "externalDatabase.tls.caKey", set: "root.pem", with: tls, object: frontend, at: volume("database-ca", "secret.items"), want: `[{"key":"root.pem","path":"ca.crt"}]`},
@@ -340,6 +354,9 @@ func pods() []effect {
 		effect{value: "serviceAccount.create", set: "false", object: frontend, at: in(pod, "serviceAccountName"), want: "default"},
 		effect{value: "serviceAccount.name", set: "mine", object: "ServiceAccount/mine", want: "there"},
 		effect{value: "serviceAccount.name", set: "mine", object: frontend, at: in(pod, "serviceAccountName"), want: "mine"},
+		effect{value: "serviceAccount.name", set: "mine", with: "{hosts: [{name: a}]}", object: "CronJob/opennebula-cloud", at: "{.spec.jobTemplate.spec.template.spec.serviceAccountName}", want: "mine"},
+		effect{value: "serviceAccount.name", set: "mine", object: "Pod/opennebula-test", at: "{.spec.serviceAccountName}", want: "mine"},
+		effect{value: "serviceAccount.name", set: "mine", with: "{serviceAccount: {create: false}}", object: "Job/opennebula-check-schema", at: in(pod, "serviceAccountName"), want: "mine"},
 		effect{value: "serviceAccount.annotations", set: "{a: b}", object: "ServiceAccount/opennebula", at: "{.metadata.annotations.a}", want: "b"},
 		effect{value: "serviceAccount.automount", set: "true", object: "ServiceAccount/opennebula", at: "{.automountServiceAccountToken}", want: "true"},
 		effect{value: "serviceAccount.automount", set: "true", object: frontend, at: in(pod, "automountServiceAccountToken"), want: "true"},
@@ -401,11 +418,11 @@ func aroundPods() []effect {
 		{value: "podDisruptionBudget.enabled", set: "true", object: "PodDisruptionBudget/opennebula", want: "there"},
 		{value: "podDisruptionBudget.maxUnavailable", set: "1", with: budget, object: "PodDisruptionBudget/opennebula", at: "{.spec.maxUnavailable}", want: "1"},
 	}
-	for name, port := range map[string]string{
-		"sunstone": "http", "api": "xmlrpc", "flow": "flow", "gate": "gate", "monitor": "monitor-tcp", "ssh": "ssh", "metrics": "metrics",
+	for i, way := range []struct{ name, port string }{ // as the names are sorted
+		{"api", "xmlrpc"}, {"flow", "flow"}, {"gate", "gate"}, {"metrics", "metrics"}, {"monitor", "4124"}, {"ssh", "ssh"}, {"sunstone", "http"},
 	} {
-		all = append(all, effect{value: "networkPolicy.from." + name, set: "[{namespaceSelector: {}}]", with: policy, object: "NetworkPolicy/opennebula",
-			at: fmt.Sprintf(`{.spec.ingress[?(@.ports[0].port==%q)].from}`, port), want: `[{"namespaceSelector":{}}]`})
+		all = append(all, effect{value: "networkPolicy.from." + way.name, set: "[{namespaceSelector: {}}]", with: policy, object: "NetworkPolicy/opennebula",
+			at: fmt.Sprintf(`{.spec.ingress[%d].ports[0].port} {.spec.ingress[%d].from}`, i, i), want: way.port + ` [{"namespaceSelector":{}}]`})
 	}
 	return all
 }

@@ -89,7 +89,16 @@ resources: {requests: {storage: {{ $volume.size | quote }}}}
 {{- /* The host of publicUrl, without a port; takes the name of what needs it. */ -}}
 {{- define "opennebula.publicHost" -}}
 {{- $url := required (printf "%s needs publicUrl: give the URL under which a browser finds Sunstone, such as https://cloud.example.org" (index . 1)) (index . 0).Values.publicUrl -}}
-{{- (urlParse $url).hostname -}}
+{{- (urlParse $url).hostname | lower -}}
+{{- end -}}
+
+{{- /* The same where it must be a name. */ -}}
+{{- define "opennebula.publicName" -}}
+{{- $host := include "opennebula.publicHost" . -}}
+{{- if regexMatch "^[0-9.]+$" $host -}}
+{{- fail (printf "%s needs a name in publicUrl, and %s is an address: Kubernetes takes none there" (index . 1) $host) -}}
+{{- end -}}
+{{- $host -}}
 {{- end -}}
 
 {{- /* The name by which drivers and hypervisors log in to the front-end. */ -}}
@@ -120,6 +129,13 @@ resources: {requests: {storage: {{ $volume.size | quote }}}}
 {{- else -}}
 {{- $service.port -}}
 {{- end -}}
+{{- end -}}
+
+{{- /* The Service of that port. With another port it is another Service: Kubernetes takes
+       ports of one number, UDP's and TCP's, for one when an upgrade changes them. */ -}}
+{{- define "opennebula.monitorService" -}}
+{{- $port := include "opennebula.monitorPort" . -}}
+{{ include "opennebula.fullname" . }}-monitor{{ if ne $port "4124" }}-{{ $port }}{{ end }}
 {{- end -}}
 
 {{- define "opennebula.gateEndpoint" -}}

@@ -52,7 +52,7 @@ resources: {{- toYaml . | nindent 2 }}
 - {name: ONE_DB_PASSWORD_FILE, value: /run/secrets/database/password}
 {{- with .tls }}
 - {name: ONE_DB_TLS, value: {{ ternary "verified" "unverified" .verify }}}
-{{- if .caSecret }}
+{{- if and .verify .caSecret }}
 - {name: ONE_DB_TLS_CA_FILE, value: /run/secrets/database-ca/ca.crt}
 {{- end }}
 {{- end }}
@@ -149,15 +149,17 @@ resources: {{- toYaml . | nindent 2 }}
   secret: {secretName: {{ include "opennebula.oneadminSecret" . }}, items: [{key: {{ .Values.oneadmin.passwordKey }}, path: password}], defaultMode: 0440}
 {{- end -}}
 
-{{- /* The pod of a Job. Takes a dict: root, component and role; perhaps kept (it mounts
-       what is kept) or data (of that the volume data alone), database (it is given the
-       database), optional (and can go without), oneadmin (the password), env and mounts of
-       the role, volumes, and next (a container that comes after it). */ -}}
+{{- /* The pod of a Job. Takes a dict: root, component and role; perhaps account (another
+       service account than the front-end's), kept (it mounts what is kept) or data (of that
+       the volume data alone), database (it is given the database), optional (and can go
+       without), oneadmin (the password), env and mounts of the role, volumes, and next (a
+       container that comes after it). */ -}}
 {{- define "opennebula.jobPod" -}}
 metadata:
   labels: {{- include "opennebula.labels" .root | nindent 4 }}
     app.kubernetes.io/component: {{ .component }}
 spec:
+  serviceAccountName: {{ default (include "opennebula.serviceAccount" .root) .account }}
   {{- include "opennebula.podSpec" .root | nindent 2 }}
   restartPolicy: Never
   {{- if or .kept .data }}
