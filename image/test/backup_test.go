@@ -107,6 +107,10 @@ func TestRestoreOnce(t *testing.T) {
 		d.refuse("the database is not empty: give --force", "restore")
 		d.env["ONE_RESTORE_FORCE"] = "yes"
 		assert.Contains(t, d.succeed("restore"), "restore: restored /var/lib/one/backups/database/"+name)
+		d.loseDatabase()
+		d.newPod()
+		d.succeed("bootstrap")
+		assert.Contains(t, d.succeed("restore"), "restore: restored /var/lib/one/backups/database/"+name, "lost again")
 		oned, agent = d.startOned()
 		later, err := d.api("oneadmin", password).CreateTemplate("NAME = later")
 		require.NoError(t, err)

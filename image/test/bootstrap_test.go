@@ -40,11 +40,7 @@ func TestEmptyDatabaseWithOldVolume(t *testing.T) {
 		d.succeed("bootstrap")
 		d.stop(d.startOned())
 		services := d.read(".one/sunstone_auth")
-		if d.server != nil {
-			d.newDatabase()
-		} else {
-			require.NoError(t, os.Remove(d.path("data", "one.db")))
-		}
+		d.loseDatabase()
 		d.newPod()
 		d.succeed("bootstrap")
 		oned, _ := d.startOned()
@@ -131,6 +127,20 @@ func TestNewKeyReplacesOld(t *testing.T) {
 	now := d.read(".ssh/authorized_keys")
 	assert.NotContains(t, now, old)
 	assert.Contains(t, now, "the administrator's")
+}
+
+// What is read-only on purpose, or no business of ours, is none of its errors.
+func TestBootstrapLeavesWhatIsOthers(t *testing.T) {
+	d := newDeployment(t, version())
+	d.succeed("bootstrap")
+	d.write("data", ".ssh/id_backup", "a key of the administrator's")
+	d.write("data", "datastores/kept", "read-only")
+	require.NoError(t, os.Chmod(d.path("data", "datastores/kept"), 0o400))
+	require.NoError(t, os.Chmod(d.path("data", ".ssh/id_backup"), 0o400))
+	require.NoError(t, os.Mkdir(d.path("data", ".snapshot"), 0o700)) // root's
+	d.newPod()
+	d.succeed("bootstrap")
+	assert.Equal(t, "a key of the administrator's", d.read(".ssh/id_backup"))
 }
 
 func TestBootstrapRefuses(t *testing.T) {

@@ -65,6 +65,16 @@ func (d *deployment) newDatabase() {
 	d.startServer()
 }
 
+// loseDatabase leaves an empty one.
+func (d *deployment) loseDatabase() {
+	d.t.Helper()
+	if d.server != nil {
+		d.newDatabase()
+		return
+	}
+	require.NoError(d.t, os.Remove(d.path("data", "one.db")))
+}
+
 // startServer on the folder that is there.
 func (d *deployment) startServer() {
 	d.t.Helper()

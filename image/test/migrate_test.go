@@ -180,6 +180,10 @@ func TestMigrateFails(t *testing.T) {
 				said := d.refuse("the database is as it was, of schema 7.0.0; the log is /var/lib/one/backups/database/opennebula-before-7.2.0-", "migrate")
 				assert.Contains(t, said, ".log, the backup ")
 				assert.Equal(t, before, d.dump())
+				d.refuse("the database is as it was", "migrate")
+				kept, err := filepath.Glob(d.path("data", "backups/database/opennebula-before-*"))
+				require.NoError(t, err)
+				assert.Len(t, kept, 2, "of both tries the last one's backup, and its log")
 
 				delete(d.env, failure)
 				d.change(older)

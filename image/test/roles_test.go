@@ -143,9 +143,19 @@ func TestTimers(t *testing.T) {
 	require.NoError(t, eventually(t, time.Minute, func() error { return logged(running["timers"], "showback") }))
 	d.succeed("ssh-socks-cleaner")
 	d.succeed("showback")
+	long := strings.Repeat("a line\n", 100_000)
+	d.write("log", "long.log", strings.Repeat(long, 100)) // 67 MiB
+	d.write("log", "short.log", long)
+	require.NoError(t, eventually(t, time.Minute, func() error { return logged(running["timers"], "/var/log/one/long.log was cut") }))
+	assert.FileExists(t, d.path("log", "long.log.1"))
+	assert.FileExists(t, d.path("log", "short.log"))
+	assert.NoFileExists(t, d.path("log", "short.log.1"))
 
 	d.env["ONE_SHOWBACK_HOURS"] = "daily"
 	d.refuse(`ONE_SHOWBACK_HOURS is "daily"; give a whole number, 0 or more`, "timers")
+	delete(d.env, "ONE_SHOWBACK_HOURS")
+	d.env["ONE_LOG_MIB"] = "0"
+	d.refuse(`ONE_LOG_MIB is "0"; give a whole number, 1 or more`, "timers")
 }
 
 func TestProbeUsage(t *testing.T) {

@@ -89,7 +89,7 @@ write_state() {
 xmlrpc_version() {
     local session
     session=$(sed 's/&/\&amp;/g; s/</\&lt;/g' "$auth/one_auth")
-    curl --silent --show-error --fail --max-time 5 \
+    curl --noproxy '*' --silent --show-error --fail --max-time 5 \
         --header 'Content-Type: text/xml' --data @- http://localhost:2633/RPC2 <<-XML
 		<?xml version="1.0"?><methodCall><methodName>one.system.version</methodName><params><param><value><string>$session</string></value></param></params></methodCall>
 	XML
