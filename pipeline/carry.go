@@ -224,10 +224,12 @@ func (c *Carrier) carryChart(ctx context.Context, state release.State, step rele
 		err = c.Maker.Test(ctx, Built{Version: step.Version, Archive: made.Archive, Image: made.image})
 	case release.Push:
 		_, err = c.Site.Charts.Push(ctx, made.Image)
+	case release.AttestProvenance:
+		err = c.attestChart(ctx, digest, step)
 	case release.Sign:
 		err = signature.Sign(ctx, c.Site.Charts, digest, c.Signer)
 	case release.ReadBack:
-		_, err = signature.Verify(ctx, c.Site.Charts, digest, c.Site.Trust, signature.Signature)
+		_, err = signature.Verify(ctx, c.Site.Charts, digest, c.Site.Trust, signature.Signature, signature.Provenance)
 		if err == nil && isBuilt {
 			err = chart.ReadBack(ctx, made.Staged, c.Site.Charts)
 		}
@@ -237,6 +239,16 @@ func (c *Carrier) carryChart(ctx context.Context, state release.State, step rele
 		err = errors.New("charts have no such step")
 	}
 	return "", err
+}
+
+// attestChart says of which commit and which image a chart was made.
+func (c *Carrier) attestChart(ctx context.Context, digest v1.Hash, step release.Step) error {
+	build := signature.OfChart(step.Version, c.Checkout.Head.Hash, c.Site.Images.Name()+"@"+step.Image, c.Run)
+	predicate, err := build.Predicate()
+	if err != nil {
+		return err
+	}
+	return signature.Attest(ctx, c.Site.Charts, digest, signature.Provenance, predicate, c.Signer)
 }
 
 // tagChart also tells Artifact Hub who publishes there.

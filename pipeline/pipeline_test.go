@@ -93,7 +93,7 @@ func (w *world) requireWhole() {
 	require.NoError(w.t, err)
 	for tag, digest := range charts {
 		if !strings.HasPrefix(tag, "sha256-") {
-			w.requireSigned(pipelinetest.Charts, digest, signature.Signature)
+			w.requireSigned(pipelinetest.Charts, digest, signature.Signature, signature.Provenance)
 		}
 	}
 }

@@ -342,7 +342,7 @@ func (s *Site) readChart(ctx context.Context, version string) (c struct {
 	}
 	c.digest = said.Digest
 	c.Chart = release.Chart{
-		Version: said.Version, AppVersion: said.AppVersion, Image: said.Image, Source: said.Content, Signed: report.Has(signature.Signature),
+		Version: said.Version, AppVersion: said.AppVersion, Image: said.Image, Source: said.Content, Signed: report.Has(signature.Signature), Provenance: report.Has(signature.Provenance),
 	}
 	return c, nil
 }

@@ -79,6 +79,8 @@ func (s *State) applyChart(step Step) {
 			}
 		}
 		c.Built = true
+	case AttestProvenance:
+		c.Provenance = true
 	case Sign:
 		c.Signed = true
 	case Tag:

@@ -50,28 +50,36 @@ func (p *planner) chart() error {
 	}
 	why, change := p.chartChanges(image)
 	last := p.lastChartVersion()
+	next := p.nextChart(written, last, change)
 	isBumped := last == nil || written.GreaterThan(last)
-	if len(why) > 0 && isBumped {
-		why = append(why, "Chart.yaml names this version")
-	}
-	if len(why) == 0 && isBumped {
-		why = []string{fmt.Sprintf("Chart.yaml has a new version, %s", written)}
-	}
-	if len(why) == 0 {
+	switch {
+	case len(why) == 0 && !isBumped:
 		return nil
+	case len(why) == 0:
+		why = []string{fmt.Sprintf("Chart.yaml has a new version, %s", written)}
+	case isBumped && next.Equal(written):
+		why = append(why, "Chart.yaml names this version")
 	}
 	if made, ok := p.builtChart(image); ok {
 		p.publishChart(made)
 		return nil
 	}
-	next := written
-	if !isBumped {
-		next = NextChart(last, change)
-	}
 	p.publishChart(p.add(Step{
 		Kind: Build, Artifact: TheChart, Version: next.String(), Image: image.digest, Reason: strings.Join(why, ", and "),
 	}))
 	return nil
+}
+
+// nextChart is what a change asks for, or what a maintainer wrote into Chart.yaml, where
+// that is higher.
+func (p *planner) nextChart(written, last *semver.Version, change Level) *semver.Version {
+	if last == nil {
+		return written
+	}
+	if next := NextChart(last, change); !written.GreaterThan(next) {
+		return next
+	}
+	return written
 }
 
 // chartChanges says in what the newest chart differs from what it should be, and how
@@ -158,7 +166,8 @@ func (p *planner) publishChart(digest string) {
 	c := p.Charts[digest]
 	p.addDue(Step{Artifact: TheChart, Version: c.Version, Digest: digest, Image: c.Image, Tag: c.Version}, []need{
 		{Test, !c.Tested && !c.Signed && !p.Images[c.Image].Tested, "nothing is pushed that has not passed with its image"},
-		{Push, c.Local, "it is signed before it has a tag"},
+		{Push, c.Local, "it is attested and signed before it has a tag"},
+		{AttestProvenance, !c.Provenance, "its provenance is not attested"},
 		{Sign, !c.Signed, "it is not signed"},
 		{ReadBack, !c.ReadBack, "nothing gets a tag that is not there as it was built"},
 		{Tag, true, "it is complete"},

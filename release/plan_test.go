@@ -62,7 +62,7 @@ func publishing(version, platforms string) []string {
 const bothPlatforms = "linux/amd64 and linux/arm64"
 
 func chartSteps(version string) []string {
-	return []string{"push the chart " + version, "sign the chart " + version, "read back the chart " + version, "tag the chart " + version + " as " + version}
+	return []string{"push the chart " + version, "attest the provenance of the chart " + version, "sign the chart " + version, "read back the chart " + version, "tag the chart " + version + " as " + version}
 }
 
 func steps(groups ...[]string) []string {
@@ -419,6 +419,13 @@ func TestPlan(t *testing.T) {
 			want:   steps([]string{"build the chart 1.0.0", "test the chart 1.0.0"}, chartSteps("1.0.0")),
 			reason: "Chart.yaml has a new version, 1.0.0",
 		},
+		"a version that a person wrote and that promises too much is raised": {
+			change: func(s *State) {
+				s.Checkout.ChartVersion, s.Checkout.ChartSource, s.Checkout.ChartChange = "0.3.2", "sha256:other", Minor
+			},
+			want:   steps([]string{"build the chart 0.4.0", "test the chart 0.4.0"}, chartSteps("0.4.0")),
+			reason: "the chart has changed since 0.3.1",
+		},
 		"a chart's version that others took is left to them": {
 			change: func(s *State) {
 				s.ChartTags["0.3.2"], s.ChartTags["1.0.0-rc.1"], s.ChartTags["sha256-0.sig"] = "sha256:theirs", "sha256:rc", "sha256:sig"
@@ -703,12 +710,13 @@ func TestPlanIsReadable(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, `  1. build the chart 0.3.2: the chart has changed since 0.3.1
   2. test the chart 0.3.2: nothing is pushed that has not passed with its image
-  3. push the chart 0.3.2: it is signed before it has a tag
-  4. sign the chart 0.3.2: it is not signed
-  5. read back the chart 0.3.2: nothing gets a tag that is not there as it was built
-  6. tag the chart 0.3.2 as 0.3.2: it is complete
+  3. push the chart 0.3.2: it is attested and signed before it has a tag
+  4. attest the provenance of the chart 0.3.2: its provenance is not attested
+  5. sign the chart 0.3.2: it is not signed
+  6. read back the chart 0.3.2: nothing gets a tag that is not there as it was built
+  7. tag the chart 0.3.2 as 0.3.2: it is complete
 note: OpenNebula 7.0.3 is out and not published, and this checkout is for 7.2.0: ask for it by its version to publish its image
-6 steps: 1 build and 1 new tag
+7 steps: 1 build and 1 new tag
 `, plan.String())
 
 	plan.Steps = plan.Steps[:1]

@@ -125,6 +125,7 @@ type Chart struct {
 	Image      string // digest that it pins
 	Source     string // fingerprint, as Checkout has it
 	Signed     bool   // by this pipeline's identity
+	Provenance bool   // attested by it
 	Progress
 }
 

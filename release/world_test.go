@@ -149,11 +149,11 @@ func checkChartStep(t require.TestingT, s State, step Step) {
 	switch step.Kind {
 	case Push:
 		require.True(t, c.Tested || pinned.Tested, "%s: it has passed", step)
-	case Sign:
+	case AttestProvenance, Sign:
 		require.True(t, c.Built && !c.Local, step)
 	case Tag:
 		require.NotContains(t, s.ChartTags, step.Tag, "%s: it was free", step)
-		require.True(t, c.Signed && c.ReadBack && !c.Local, "%s: it is signed and read back", step)
+		require.True(t, c.Signed && c.Provenance && c.ReadBack && !c.Local, "%s: it is signed, attested and read back", step)
 		require.Equal(t, c.Version, step.Tag)
 	}
 }

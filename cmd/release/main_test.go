@@ -248,7 +248,7 @@ func TestRelease(t *testing.T) {
 	m := newMaintainer(t)
 	o := m.run("plan")
 	require.Zero(t, o.code)
-	assert.Contains(t, o.stdout, "15 steps")
+	assert.Contains(t, o.stdout, "16 steps")
 	assert.Contains(t, m.run("plan", "--markdown").stdout, "1. **build the image of OpenNebula 7.2.0 for linux/amd64 and linux/arm64**: ")
 
 	m.build("7.2.0", "amd64", "arm64")
