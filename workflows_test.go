@@ -118,7 +118,7 @@ func TestActionsArePinned(t *testing.T) {
 var mayWrite = map[string]string{
 	"release.yaml release":    "id-token packages",
 	"nightly.yaml release":    "id-token packages", // calls the one above
-	"nightly.yaml propose":    "contents pull-requests",
+	"nightly.yaml propose":    "contents issues pull-requests",
 	"nightly.yaml keep-alive": "actions",
 }
 
