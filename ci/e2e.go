@@ -230,6 +230,9 @@ func (m *OpennebulaHelm) runSuite(ctx context.Context, input suiteInput) (*E2e, 
 	if _, err := on.service.Stop(ctx); err != nil {
 		return nil, fmt.Errorf("stop Kubernetes: %w", err)
 	}
+	if err := virtual.stop(ctx); err != nil {
+		return nil, err
+	}
 	return &E2e{Events: ran.File(events), Kept: ran.Directory(logs)}, nil
 }
 

@@ -23,6 +23,19 @@ type nodes struct {
 	keys     map[string]*dagger.Secret // of enrollment.Keys, by their names
 }
 
+// stop ends them: another suite starts others by the same names.
+func (n *nodes) stop(ctx context.Context) error {
+	if n == nil {
+		return nil
+	}
+	for i, service := range n.services {
+		if _, err := service.Stop(ctx, dagger.ServiceStopOpts{Kill: true}); err != nil {
+			return fmt.Errorf("stop the hypervisor %s: %w", nodeHosts()[i], err)
+		}
+	}
+	return nil
+}
+
 // nodeHosts are two, between which virtual machines move.
 func nodeHosts() []string { return []string{"kvm-1", "kvm-2"} }
 

@@ -150,7 +150,7 @@ func (m *OpennebulaHelm) carry(ctx context.Context, d due, run signature.Run) (s
 		return "", fmt.Errorf("make a folder for the release: %w", err)
 	}
 	carrier := &pipeline.Carrier{
-		Site: d.site.Site, Checkout: d.checkout, Maker: &maker{m, d.site, d.checkout}, Signer: d.site.signer, Run: run, Work: work, Log: say,
+		Site: d.site.Site, Checkout: d.checkout, Maker: &maker{m, d.site, d.checkout, map[string]*Image{}}, Signer: d.site.signer, Run: run, Work: work, Log: say,
 	}
 	done, err := carrier.Carry(ctx, d.state, d.request)
 	if err != nil {
@@ -205,6 +205,7 @@ type maker struct {
 	module   *OpennebulaHelm
 	site     *site
 	checkout *pipeline.Checkout
+	built    map[string]*Image // by OpenNebula's version
 }
 
 var _ pipeline.Maker = (*maker)(nil)
@@ -223,15 +224,23 @@ func (k *maker) Build(ctx context.Context, arguments image.Arguments, platforms 
 	if err != nil {
 		return nil, err
 	}
+	k.built[arguments.Version] = built
 	return index, image.Matches(index, arguments, platforms)
 }
 
-// Test verifies and scans an image, and runs the suite on it with the checkout's chart.
-func (k *maker) Test(ctx context.Context, built pipeline.Built) error {
+// Test verifies and scans an image, starts each of its roles on each platform, and runs the
+// suite on it with the checkout's chart.
+func (k *maker) Test(ctx context.Context, built pipeline.Built) (err error) {
 	at, err := k.module.staging(ctx)
 	if err != nil {
 		return err
 	}
+	// The next test needs an empty one, and the engine would give it this one.
+	defer func() {
+		if _, stopErr := at.service.Stop(ctx, dagger.ServiceStopOpts{Kill: true}); stopErr != nil && err == nil {
+			err = fmt.Errorf("stop the registry: %w", stopErr)
+		}
+	}()
 	var info image.Info
 	if built.Index != nil {
 		info, err = at.add(ctx, built.Index)
@@ -250,7 +259,23 @@ func (k *maker) Test(ctx context.Context, built pipeline.Built) error {
 		return err
 	}
 	fmt.Print(said)
+	if built.Index != nil {
+		if err := k.tryRoles(ctx, built.Version); err != nil {
+			return err
+		}
+	}
 	return k.module.tryOnCluster(ctx, staged, k.checkout.Folder)
+}
+
+// tryRoles starts them on platforms that the suite does not run on, too.
+func (k *maker) tryRoles(ctx context.Context, version string) error {
+	built := k.built[version]
+	for n := range built.Platforms {
+		if err := built.tryRoles(ctx, n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // SBOM has Syft list what is in a pushed image.

@@ -113,8 +113,8 @@ func (m *OpennebulaHelm) sbom(ctx context.Context, at *shelf, reference string, 
 		syft = syft.WithServiceBinding(at.host(), at.service).WithEnvVariable("SYFT_REGISTRY_INSECURE_USE_HTTP", "true")
 	}
 	if login != nil {
-		syft = syft.WithEnvVariable("SYFT_REGISTRY_AUTH_AUTHORITY", login.Host).
-			WithEnvVariable("SYFT_REGISTRY_AUTH_USERNAME", login.User).
+		// For whichever registry it reads: it knows Docker Hub by another name than people do.
+		syft = syft.WithEnvVariable("SYFT_REGISTRY_AUTH_USERNAME", login.User).
 			WithSecretVariable("SYFT_REGISTRY_AUTH_PASSWORD", login.Password)
 	}
 	listed, err := syft.WithExec([]string{"registry:" + reference, "--quiet", "--output", "spdx-json=" + document},

@@ -151,7 +151,7 @@ func (m *OpennebulaHelm) updates(ctx context.Context) (pipeline.FindUpdates, err
 	if err != nil {
 		return nil, err
 	}
-	return pipeline.DebianUpdates(m.Upstream.DebianSecurity, file)
+	return pipeline.DebianUpdates(m.Upstream.DebianSecurity, file), nil
 }
 
 // requireSigner fails where nobody was named to sign.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pablodelarco/opennebula-helm/chart"
 	"github.com/pablodelarco/opennebula-helm/image"
+	"github.com/pablodelarco/opennebula-helm/registry"
 	"github.com/pablodelarco/opennebula-helm/release"
 	"github.com/pablodelarco/opennebula-helm/signature"
 	"github.com/pablodelarco/opennebula-helm/upstream"
@@ -121,13 +122,18 @@ func (c *Carrier) arguments(state release.State, version string) (image.Argument
 }
 
 // debianState is a word for the updates that images of a version wait for: they are what
-// a builder's cache would leave out.
+// a builder's cache would leave out. Of a version that has none, it is the day.
 func debianState(state release.State, version string) string {
 	var pending []release.Update
+	isKnown := false
 	for _, img := range state.Images {
 		if img.Version == version {
+			isKnown = true
 			pending = append(pending, img.Pending...)
 		}
+	}
+	if !isKnown {
+		return state.Now.UTC().Format(time.DateOnly)
 	}
 	if len(pending) == 0 {
 		return ""
@@ -275,7 +281,11 @@ func (c *Carrier) buildChart(ctx context.Context, state release.State, step rele
 		if decision.Changes, err = c.Site.chartChanges(ctx, last, bound); err != nil {
 			return "", err
 		}
-		if len(state.Images[state.Charts[last].Image].Pending) > 0 {
+		pending, err := c.pendingOf(ctx, state, state.Charts[last].Image)
+		if err != nil {
+			return "", err
+		}
+		if len(pending) > 0 {
 			options = append(options, chart.WithSecurityUpdates())
 		}
 	}
@@ -289,6 +299,19 @@ func (c *Carrier) buildChart(ctx context.Context, state release.State, step rele
 	}
 	c.charts[staged.Digest.String()] = packaged{staged, step.Image}
 	return staged.Digest.String(), nil
+}
+
+// pendingOf are the updates that an image waits for. A survey knows the newest images: an
+// earlier run may have published one after that which the last chart runs.
+func (c *Carrier) pendingOf(ctx context.Context, state release.State, digest string) ([]release.Update, error) {
+	if img, known := state.Images[digest]; known {
+		return img.Pending, nil
+	}
+	_, img, err := c.Site.readImage(ctx, digest)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil, nil
+	}
+	return img.Pending, err
 }
 
 // lastChart is the digest of the published chart that is ours; a survey reads one.

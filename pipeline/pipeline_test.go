@@ -215,9 +215,7 @@ func TestUpdatesThatAreDue(t *testing.T) {
 	keys := filepath.Join(t.TempDir(), "keys.asc")
 	require.NoError(t, os.WriteFile(keys, w.Mirror.Public, 0o644))
 	site := w.site()
-	var err error
-	site.Updates, err = DebianUpdates(w.Mirror.URL, keys)
-	require.NoError(t, err)
+	site.Updates = DebianUpdates(w.Mirror.URL, keys)
 	state, err := site.Survey(t.Context(), w.checkout, release.Request{})
 	require.NoError(t, err)
 	plan, err := state.Plan(release.Request{})
@@ -225,7 +223,8 @@ func TestUpdatesThatAreDue(t *testing.T) {
 	require.NotEmpty(t, plan.Steps)
 	assert.Equal(t, "it has 1 pending security update, such as libxml2 2.9.14-1 to 2.9.14-2", plan.Steps[0].Reason)
 
-	_, err = DebianUpdates(w.Mirror.URL, "/nowhere")
+	site.Updates = DebianUpdates(w.Mirror.URL, "/nowhere")
+	_, err = site.Survey(t.Context(), w.checkout, release.Request{})
 	assert.ErrorContains(t, err, "install the package debian-archive-keyring")
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/pablodelarco/opennebula-helm/image"
 	"github.com/pablodelarco/opennebula-helm/release"
@@ -19,15 +20,22 @@ type FindUpdates func(context.Context, signature.Report) ([]release.Update, erro
 // DebianUpdates finds the security updates that an image lacks: it holds the packages
 // that are attested of the image against Debian's repository, or a mirror of it, signed
 // by one of the keys in a file.
-func DebianUpdates(url, keys string) (FindUpdates, error) {
-	keyring, err := os.ReadFile(keys)
-	if err != nil {
-		return nil, fmt.Errorf("read the keys of Debian's repository: %w: install the package debian-archive-keyring, or give another file", err)
-	}
-	repository := image.NewDebianSecurity(cmp.Or(url, image.DebianSecurity), keyring)
+func DebianUpdates(url, keys string) FindUpdates {
+	// Read when they are asked for: most of what people ask needs no keys.
+	repository := sync.OnceValues(func() (*upstream.Repository, error) {
+		keyring, err := os.ReadFile(keys)
+		if err != nil {
+			return nil, fmt.Errorf("read the keys of Debian's repository: %w: install the package debian-archive-keyring, or give another file", err)
+		}
+		return image.NewDebianSecurity(cmp.Or(url, image.DebianSecurity), keyring), nil
+	})
 	return func(ctx context.Context, report signature.Report) ([]release.Update, error) {
-		return updates(ctx, report, repository)
-	}, nil
+		from, err := repository()
+		if err != nil {
+			return nil, err
+		}
+		return updates(ctx, report, from)
+	}
 }
 
 // updates are those of all images in a report.

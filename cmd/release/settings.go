@@ -65,8 +65,8 @@ func (s *settings) site(ctx context.Context) (*pipeline.Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	site.Updates, err = pipeline.DebianUpdates(s.securityRepository, s.debianKeys)
-	return site, err
+	site.Updates = pipeline.DebianUpdates(s.securityRepository, s.debianKeys)
+	return site, nil
 }
 
 // login is the registry's user and password; "" where docker login has them. Where
