@@ -30,7 +30,6 @@ func (s *ChartSuite) TestMigration() {
 	f := s.install(ctx, r)
 	s.Require().NoError(f.Upload(ctx, *carried, "/var/lib/one/backups/database/carried"))
 
-	s.Require().NoError(f.Scale(ctx, "", 0))
 	r.Values = values(given, s.parse("restore: {backup: carried, force: true}"))
 	r.Timeout = 30 * time.Minute
 	start := time.Now()

@@ -64,7 +64,6 @@ func (s *ChartSuite) requireWayBack(ctx context.Context, f *frontend.Frontend, r
 	s.Require().NoError(err)
 	r.Chart = *previousChart
 	r.Values = overlay(r.Values, s.parse(fmt.Sprintf("upgrade: {checkSchema: false}\nrestore: {backup: %s, force: true}", strings.TrimSpace(backup))))
-	s.Require().NoError(f.Scale(ctx, "", 0))
 	s.upgrade(ctx, f, r)
 	s.requireContent(ctx, f, kept)
 	now, err := s.apiOf(ctx, f).Version()
