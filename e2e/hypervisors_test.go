@@ -94,7 +94,7 @@ MEMORY = 128
 DISK = [ IMAGE_ID = %d, DRIVER = qcow2 ]
 NIC = [ NETWORK = %q, MODEL = virtio ]
 CONTEXT = [ NETWORK = YES, SET_HOSTNAME = "$NAME", TOKEN = YES, REPORT_READY = YES ]
-GRAPHICS = [ TYPE = VNC, LISTEN = "0.0.0.0" ]
+GRAPHICS = [ TYPE = VNC, LISTEN = "127.0.0.1" ]
 SCHED_REQUIREMENTS = "ID = %d"
 SCHED_DS_REQUIREMENTS = "ID = %d"
 `, name, image, frontend.GuestNetwork, host, datastores["system"].ID))
