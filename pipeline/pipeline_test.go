@@ -204,18 +204,36 @@ func TestChartMovesAsItChanges(t *testing.T) {
 	assert.Equal(t, release.Minor, change(elsewhere))
 }
 
-func TestUpdatesThatAreDue(t *testing.T) {
-	w := newWorld(t, pipelinetest.InMemory)
-	require.NoError(t, w.release(release.Request{}))
+// siteWithFix has a security update that all images lack.
+func (w *world) siteWithFix() *Site {
 	w.Mirror.Put("", upstreamtest.Repository{
 		Suite: "bookworm-security", Component: "main", Endings: []string{".xz"}, Indexes: map[string]string{
 			"amd64": upstreamtest.Package("libxml2", "2.9.14-2", "amd64"), "arm64": upstreamtest.Package("libxml2", "2.9.14-2", "arm64"),
 		},
 	})
-	keys := filepath.Join(t.TempDir(), "keys.asc")
-	require.NoError(t, os.WriteFile(keys, w.Mirror.Public, 0o644))
+	keys := filepath.Join(w.t.TempDir(), "keys.asc")
+	require.NoError(w.t, os.WriteFile(keys, w.Mirror.Public, 0o644))
 	site := w.site()
 	site.Updates = DebianUpdates(w.Mirror.URL, keys)
+	return site
+}
+
+// A run that was broken off has published the image with the fix, and not its chart.
+func TestChartOfAFixSaysSo(t *testing.T) {
+	w := newWorld(t, pipelinetest.InMemory)
+	require.NoError(t, w.release(release.Request{}))
+	w.MoveBase("second")
+	require.NoError(t, w.release(release.Request{Only: release.TheImage}))
+	require.NoError(t, w.releaseTo(w.siteWithFix(), release.Request{Only: release.TheChart}))
+	entries, err := chart.Entries(t.Context(), w.Open(pipelinetest.Charts))
+	require.NoError(t, err)
+	assert.Contains(t, chart.Changelog(entries), "- Security updates of the packages in the image")
+}
+
+func TestUpdatesThatAreDue(t *testing.T) {
+	w := newWorld(t, pipelinetest.InMemory)
+	require.NoError(t, w.release(release.Request{}))
+	site := w.siteWithFix()
 	state, err := site.Survey(t.Context(), w.checkout, release.Request{})
 	require.NoError(t, err)
 	plan, err := state.Plan(release.Request{})
