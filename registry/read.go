@@ -65,9 +65,12 @@ func sizeOf(blob v1.Layer, err error) (int64, error) {
 // repository yet. Registries tell who has no login that a new one is denied, and some
 // tell it as well who logs in to read.
 func (r *Repository) TagNames(ctx context.Context) ([]string, error) {
-	names, err := r.listTags(ctx, r.reading)
+	names, err := r.listTags(ctx)
 	if errors.Is(err, ErrDenied) && !r.settings.secrets.none() {
-		names, err = r.listTags(ctx, func(ctx context.Context) ([]remote.Option, error) { return r.writing(ctx) })
+		if err := r.logInToWrite(ctx); err != nil {
+			return nil, err
+		}
+		names, err = r.listTags(ctx)
 	}
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
@@ -75,8 +78,8 @@ func (r *Repository) TagNames(ctx context.Context) ([]string, error) {
 	return names, err
 }
 
-func (r *Repository) listTags(ctx context.Context, login func(context.Context) ([]remote.Option, error)) ([]string, error) {
-	options, err := login(ctx)
+func (r *Repository) listTags(ctx context.Context) ([]string, error) {
+	options, err := r.reading(ctx)
 	if err != nil {
 		return nil, r.failed(err, "list the tags of %s", r.name)
 	}

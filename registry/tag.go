@@ -31,10 +31,16 @@ func (r *Repository) Holds(ctx context.Context, digest v1.Hash, tag string) (boo
 // resolveToWrite logs in for writing first: some registries tell who may only read
 // that a new repository is denied, and who may write that it is not there.
 func (r *Repository) resolveToWrite(ctx context.Context, tag string) (v1.Hash, error) {
-	if _, err := r.writing(ctx); err != nil {
-		return v1.Hash{}, r.failed(err, "log in to write to %s", r.name)
+	if err := r.logInToWrite(ctx); err != nil {
+		return v1.Hash{}, err
 	}
 	return r.Resolve(ctx, tag)
+}
+
+// logInToWrite has all that is read from then on read with the login for writing.
+func (r *Repository) logInToWrite(ctx context.Context) error {
+	_, err := r.writing(ctx)
+	return r.failed(err, "log in to write to %s", r.name)
 }
 
 // Tag names what is there by digest. A tag that has another digest is ErrTaken and
