@@ -223,10 +223,13 @@ prune_backups() {
     local name
     backups_of "$1" | tail -n "+$((ONE_BACKUP_KEEP + 1))" |
         while read -r name; do
-            rm -rf "${backups:?}/$name" "$backups/$name.log"
+            remove_backup "$name"
             say "removed $name"
         done
 }
+
+# remove_backup NAME: with the log of its migration.
+remove_backup() { rm -rf "${backups:?}/$1" "$backups/$1.log"; }
 
 # backups_of KIND: their names, the newest first. The kind is a pattern of what stands
 # in the name. Names end with the time, which so orders them.
