@@ -35,7 +35,7 @@ func TestValuesHaveEffects(t *testing.T) {
 	for _, e := range effects() {
 		t.Run(e.value+"="+strings.TrimSpace(e.set), func(t *testing.T) {
 			without := rendered.with(t, parseValues(t, e.with))
-			set := chartutil.MergeTables(nested(t, e.value, e.set), parseValues(t, e.with))
+			set := e.values(t)
 			if e.fails != "" {
 				_, err := Manifests(Name, set, newest)
 				require.ErrorContains(t, err, e.fails)
@@ -49,6 +49,11 @@ func TestValuesHaveEffects(t *testing.T) {
 	// The oldest release decodes them: later ones only know more fields.
 	all := strings.Join(slices.Collect(maps.Values(rendered)), "\n---\n")
 	assert.NoError(t, runStrict(buildStrict(t, releases["1.30"]), all))
+}
+
+// values with the one that the effect is of.
+func (e effect) values(t *testing.T) map[string]any {
+	return chartutil.MergeTables(nested(t, e.value, e.set), parseValues(t, e.with))
 }
 
 // renderings of the chart, by the values printed: cases share them.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"helm.sh/helm/v3/pkg/chartutil"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -25,7 +24,7 @@ func TestUpgradesArriveWhole(t *testing.T) {
 			continue
 		}
 		before := objects(t, rendered.with(t, parseValues(t, e.with)))
-		after := objects(t, rendered.with(t, chartutil.MergeTables(nested(t, e.value, e.set), parseValues(t, e.with))))
+		after := objects(t, rendered.with(t, e.values(t)))
 		for _, name := range slices.Sorted(maps.Keys(before)) {
 			if later, ok := after[name]; ok {
 				requireUpgrade(t, e.value, before[name], later)

@@ -92,10 +92,15 @@ resources: {requests: {storage: {{ $volume.size | quote }}}}
 {{- (urlParse $url).hostname | lower -}}
 {{- end -}}
 
-{{- /* The same where it must be a name. */ -}}
+{{- /* Not empty where a host is an IPv4 address; publicUrl can have no other. */ -}}
+{{- define "opennebula.isAddress" -}}
+{{- if regexMatch "^[0-9.]+$" . -}}yes{{- end -}}
+{{- end -}}
+
+{{- /* publicHost, where it must be a name. */ -}}
 {{- define "opennebula.publicName" -}}
 {{- $host := include "opennebula.publicHost" . -}}
-{{- if regexMatch "^[0-9.]+$" $host -}}
+{{- if include "opennebula.isAddress" $host -}}
 {{- fail (printf "%s needs a name in publicUrl, and %s is an address: Kubernetes takes none there" (index . 1) $host) -}}
 {{- end -}}
 {{- $host -}}
