@@ -38,8 +38,7 @@ func TestDriverIsWhatTheMachineFoundOut(t *testing.T) {
 			assert.Equal(t, "/driver", r.URL.Path)
 			fmt.Fprint(w, answer)
 		}))
-		machine := Machine{"kvm-1", server.Listener.Addr().String()}
-		driver, err := machine.Driver(t.Context())
+		driver, err := Machine{"kvm-1", server.Listener.Addr().String()}.Driver(t.Context())
 		if problem == "" {
 			assert.NoError(t, err)
 			assert.Equal(t, strings.TrimSpace(answer), driver)
@@ -47,9 +46,9 @@ func TestDriverIsWhatTheMachineFoundOut(t *testing.T) {
 			assert.ErrorContains(t, err, problem)
 		}
 		server.Close()
-		_, err = machine.Driver(t.Context())
-		assert.ErrorContains(t, err, "ask kvm-1 for its driver")
 	}
+	_, err := Machine{"kvm-1", "127.0.0.1:1"}.Driver(t.Context()) // where nothing listens
+	assert.ErrorContains(t, err, "ask kvm-1 for its driver")
 }
 
 func TestMachinesAreChosenByTheirDrivers(t *testing.T) {

@@ -38,7 +38,7 @@ func (s *Suite) TestOnedbComparesVersions() {
 }
 
 func (s *Suite) TestOnedbTakesAServer() {
-	server := []string{"version", "-S", "127.0.0.1", "-P", s.freePort(), "-u", "one", "-d", "opennebula"}
+	server := []string{"version", "-S", "127.0.0.1", "-P", "1", "-u", "one", "-d", "opennebula"}
 	_, code := s.onedb("version", "--type", "mysql")
 	s.Equal(255, code, "no user")
 	_, code = s.onedb(append(server, "-t", "paper")...)
