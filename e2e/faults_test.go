@@ -67,8 +67,10 @@ func (s *Suite) TestHypervisorDies() {
 	g.terminate()
 }
 
-// longEnough for OpenNebula to mark a hypervisor that says nothing; see frontend.Values.
-const longEnough = 3 * time.Minute
+// longEnough for OpenNebula to mark a hypervisor that says nothing, which takes it up to
+// about 100 s: 45 without a word (see frontend.Values), some until that is looked at, and
+// half a minute in which SSH tries.
+const longEnough = 130 * time.Second
 
 // outlives lets something happen while a guest runs. It is the same process before and
 // after, answers, is known to run, and obeys; and nothing is left when it has ended.
