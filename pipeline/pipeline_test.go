@@ -327,6 +327,29 @@ func TestPropose(t *testing.T) {
 	}
 }
 
+// What to leave behind is not there any more to be compared with; what to go to is.
+func TestProposeAfterAWithdrawal(t *testing.T) {
+	gone := map[string]func(*world){
+		"its tag":      func(w *world) { w.GitHub.Set(w.Tags("7.0.2", "7.4.0")) },
+		"its packages": func(w *world) { w.Mirror.Remove("/7.2.0/") },
+	}
+	for name, withdraw := range gone {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, pipelinetest.InMemory)
+			require.NoError(t, w.release(release.Request{}))
+			project := w.Project()
+			w.PackDebs("7.4.0", "PORT = 2634\n")
+			w.GitHub.Set(w.Tags("7.0.2", "7.2.0", "7.4.0"))
+			withdraw(w)
+			assert.Equal(t, []string{"propose OpenNebula 7.4.0"}, w.propose(project))
+			state := project.State()
+			require.Len(t, state, 2)
+			assert.Contains(t, state[1], "#1 open: Release OpenNebula 7.4.0")
+			assert.Contains(t, state[1], "What it had is therefore not compared.")
+		})
+	}
+}
+
 // A token that may not propose holds up nothing else.
 func TestReleaseWithoutTheRightToPropose(t *testing.T) {
 	w := newWorld(t, pipelinetest.InMemory)

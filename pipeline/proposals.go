@@ -110,7 +110,7 @@ func (c *Carrier) proposal(ctx context.Context, version string) (proposal.Propos
 	if err != nil {
 		return proposal.Proposal{}, err
 	}
-	found, err := c.Site.Changes(ctx, state.Version, version, "amd64")
+	found, err := c.Site.changesSince(ctx, state.Version, version, "amd64")
 	if err != nil {
 		return proposal.Proposal{}, err
 	}
@@ -123,15 +123,42 @@ func (c *Carrier) proposal(ctx context.Context, version string) (proposal.Propos
 // Changes are those between the packages of two releases, for an architecture in
 // Debian's words, with upstream's notes.
 func (s *Site) Changes(ctx context.Context, from, to, architecture string) (*changes.Changes, error) {
-	catalogue, err := upstream.ReadCatalogue(ctx, s.GitHub, s.Repositories, upstream.WithVersions(from, to))
+	catalogue, err := s.readBoth(ctx, from, to)
 	if err != nil {
 		return nil, err
 	}
-	before, err := s.offered(catalogue, from)
+	return s.compare(ctx, catalogue, from, to, architecture)
+}
+
+// changesSince are the Changes from a release that was made once. One that upstream has
+// withdrawn is to be left all the more: they say that nothing is left to compare.
+func (s *Site) changesSince(ctx context.Context, made, to, architecture string) (*changes.Changes, error) {
+	catalogue, err := s.readBoth(ctx, made, to)
 	if err != nil {
 		return nil, err
 	}
-	after, err := s.offered(catalogue, to)
+	gone := catalogue.Withdrawn(made)
+	if len(gone) == 0 {
+		return s.compare(ctx, catalogue, made, to, architecture)
+	}
+	after, err := offered(catalogue, to)
+	if err != nil {
+		return nil, err
+	}
+	unknown := fmt.Sprintf("%s. What it had is therefore not compared.", gone[0].Reason)
+	return &changes.Changes{From: made, To: to, Unknown: unknown, Notes: notesOf(after)}, nil
+}
+
+func (s *Site) readBoth(ctx context.Context, from, to string) (*upstream.Catalogue, error) {
+	return upstream.ReadCatalogue(ctx, s.GitHub, s.Repositories, upstream.WithVersions(from, to))
+}
+
+func (s *Site) compare(ctx context.Context, catalogue *upstream.Catalogue, from, to, architecture string) (*changes.Changes, error) {
+	before, err := offered(catalogue, from)
+	if err != nil {
+		return nil, err
+	}
+	after, err := offered(catalogue, to)
 	if err != nil {
 		return nil, err
 	}
@@ -139,12 +166,14 @@ func (s *Site) Changes(ctx context.Context, from, to, architecture string) (*cha
 	if err != nil {
 		return nil, err
 	}
-	found.Notes = changes.Notes{Text: after.Notes, URL: after.URL}
+	found.Notes = notesOf(after)
 	return found, nil
 }
 
+func notesOf(r upstream.Release) changes.Notes { return changes.Notes{Text: r.Notes, URL: r.URL} }
+
 // offered is a release that has packages.
-func (s *Site) offered(catalogue *upstream.Catalogue, version string) (upstream.Release, error) {
+func offered(catalogue *upstream.Catalogue, version string) (upstream.Release, error) {
 	found, err := catalogue.Find(version)
 	if err == nil && found.Unavailable != "" {
 		err = fmt.Errorf("%s: choose another release", found.Unavailable)

@@ -29,6 +29,10 @@ type Changes struct {
 	Conffiles    Conffiles
 	Schema       Schema
 	Notes        Notes // upstream's; for the caller to set
+
+	// Unknown says in a sentence why nothing but the notes is known; it is empty when the
+	// packages of both were compared.
+	Unknown string
 }
 
 // PackageChange is a package added, removed, or of another version.
@@ -72,7 +76,7 @@ func Compare(ctx context.Context, from, to Release, installed []string) (*Change
 	return c, nil
 }
 
-// Empty tells that nothing differs.
+// Empty tells that nothing differs, or is known to.
 func (c *Changes) Empty() bool {
 	return len(c.Bump)+len(c.Packages)+len(c.Others)+len(c.Dependencies)+len(c.Settings)+len(c.Units)+
 		len(c.Conffiles.Added)+len(c.Conffiles.Removed) == 0 && !c.Schema.changes()

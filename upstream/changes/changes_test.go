@@ -134,6 +134,15 @@ func TestTheSameReleaseTwice(t *testing.T) {
 	assert.Equal(t, []string{"/etc/one/kept.conf", "/etc/one/new.conf", "/etc/one/oned.conf", "/etc/one/secret.conf"}, c.Conffiles.Kept)
 }
 
+func TestNothingIsKnown(t *testing.T) {
+	c := Changes{From: "7.2.0", To: "7.4.0", Unknown: "The packages are gone.", Notes: Notes{Text: "Better."}}
+	assert.Equal(t, "The packages are gone.", c.Summary())
+	text := c.Markdown(BodyLimit)
+	assert.Contains(t, text, "## What changes from OpenNebula 7.2.0 to 7.4.0\n\nThe packages are gone.\n")
+	assert.Contains(t, text, "Better.")
+	assert.NotContains(t, text, "Nothing differs")
+}
+
 func TestDependencies(t *testing.T) {
 	assert.Equal(t, []DependencyChange{
 		{Package: "opennebula", To: "opennebula-new"},

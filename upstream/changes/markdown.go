@@ -67,6 +67,9 @@ func (c *Changes) Summary() string {
 }
 
 func (c *Changes) nothing() string {
+	if c.Unknown != "" {
+		return c.Unknown
+	}
 	return fmt.Sprintf("Nothing differs between OpenNebula %s and %s.", c.From, c.To)
 }
 
